@@ -1,0 +1,170 @@
+import type { FastifyInstance, InjectOptions } from "fastify";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bearer, build, deadDatabase, limits, testApp } from "../support/fixtures.ts";
+
+let app: FastifyInstance;
+
+beforeEach(async () => {
+  app = await testApp();
+});
+
+afterEach(() => app.close());
+
+const add = (title: unknown, more: Partial<InjectOptions> = {}) =>
+  app.inject({ method: "POST", url: "/api/items", headers: bearer, payload: { title }, ...more });
+
+describe("/health", () => {
+  test("says what runs", async () => {
+    const response = await app.inject("/health");
+    expect(response.statusCode).toBe(200);
+    expect(response.headers["cache-control"]).toBe("no-store");
+    expect(response.json()).toEqual({ status: "ok", ...build, arch: process.arch, database: "ok" });
+  });
+
+  test("answers 503, and still says what runs, when the database does not answer", async () => {
+    const broken = await testApp({ database: deadDatabase });
+    const response = await broken.inject("/health");
+    expect(response.statusCode).toBe(503);
+    expect(response.json()).toMatchObject({ status: "error", version: "1.2.3", database: "error" });
+  });
+});
+
+describe("the items", () => {
+  test("are added, listed, ticked, unticked and deleted", async () => {
+    const created = await add("  paint the hull ");
+    expect(created.statusCode).toBe(201);
+    expect(created.headers.location).toBe("/api/items/1");
+    const item = created.json<{ createdAt: string }>();
+    expect(item).toMatchObject({ id: 1, title: "paint the hull", done: false });
+    expect(Date.parse(item.createdAt)).not.toBeNaN();
+
+    for (const done of [true, false]) {
+      const ticked = await app.inject({ method: "PATCH", url: "/api/items/1", headers: bearer, payload: { done } });
+      expect(ticked.json()).toEqual({ ...item, done });
+      expect((await app.inject("/api/items")).json()).toEqual({ items: [{ ...item, done }] });
+    }
+
+    const deleted = await app.inject({ method: "DELETE", url: "/api/items/1", headers: bearer });
+    expect(deleted.statusCode).toBe(204);
+    expect((await app.inject("/api/items")).json()).toEqual({ items: [] });
+  });
+
+  test("keep their text, whatever it holds", async () => {
+    for (const title of ["Grüße 🚢", "'; DROP TABLE x;--", '<b>"&']) {
+      expect((await add(title)).json()).toMatchObject({ title });
+    }
+  });
+
+  test("have a limit, and a deleted one makes room", async () => {
+    for (let count = 0; count < limits.items; count += 1) await add("x");
+    expect((await add("one more")).statusCode).toBe(409);
+    await app.inject({ method: "DELETE", url: "/api/items/1", headers: bearer });
+    expect((await add("one more")).statusCode).toBe(201);
+  });
+
+  test.each(["PATCH", "DELETE"] as const)("%s of one that is not there is 404", async (method) => {
+    const payload = method === "PATCH" ? { done: true } : undefined;
+    const response = await app.inject({ method, url: "/api/items/7", headers: bearer, ...(payload && { payload }) });
+    expect(response.statusCode).toBe(404);
+    expect(response.json()).toEqual({ statusCode: 404, error: "Not Found", message: "there is no item 7" });
+  });
+});
+
+describe("writing", () => {
+  test.each([
+    ["no header", {}],
+    ["another scheme", { authorization: "Basic bGV0LW1lLWlu" }],
+    ["an empty token", { authorization: "Bearer " }],
+    ["another token", { authorization: "Bearer let-me-out" }],
+    ["two tokens", { authorization: "Bearer let-me-in let-me-in" }],
+  ])("with %s is 401", async (_, headers) => {
+    const response = await add("x", { headers });
+    expect(response.statusCode).toBe(401);
+    expect(response.headers["www-authenticate"]).toBe('Bearer realm="items"');
+    expect((await app.inject("/api/items")).json()).toEqual({ items: [] });
+  });
+
+  test("is 403 for everybody when no token is configured", async () => {
+    const closed = await testApp({ checkToken: undefined });
+    const response = await closed.inject({ method: "POST", url: "/api/items", headers: bearer, payload: { title: "x" } });
+    expect(response.statusCode).toBe(403);
+    expect(response.json()).toMatchObject({ message: "writing is switched off: API_TOKEN_HASH is not set" });
+    await closed.close();
+  });
+
+  test("is 429 while too many tokens are being checked", async () => {
+    const busy = await testApp({ checkToken: async () => "busy" });
+    const response = await busy.inject({ method: "DELETE", url: "/api/items/1", headers: bearer });
+    expect(response.statusCode).toBe(429);
+    expect(response.headers["retry-after"]).toBe("1");
+    await busy.close();
+  });
+});
+
+describe("bad input", () => {
+  const json = { ...bearer, "content-type": "application/json" };
+  const post = (payload: string, headers: Record<string, string> = json): InjectOptions => ({
+    method: "POST",
+    url: "/api/items",
+    headers,
+    payload,
+  });
+
+  test.each<[string, number, InjectOptions]>([
+    ["malformed JSON", 400, post("{")],
+    ["an empty body", 400, post("")],
+    ["no body at all", 400, { method: "POST", url: "/api/items", headers: bearer }],
+    ["null", 400, post("null")],
+    ["an array", 400, post('[{"title":"x"}]')],
+    ["a number for a title", 400, post('{"title":7}')],
+    ["no title", 400, post("{}")],
+    ["an empty title", 400, post('{"title":""}')],
+    ["a blank title", 400, post('{"title":" \u00a0 "}')],
+    ["a title too long", 400, post(JSON.stringify({ title: "x".repeat(21) }))],
+    ["a NUL in the title", 400, post('{"title":"a\\u0000b"}')],
+    ["a line break in the title", 400, post('{"title":"a\\nb"}')],
+    ["half a surrogate pair", 400, post('{"title":"\\ud800"}')],
+    ["an unknown property", 400, post('{"title":"x","id":1}')],
+    ["__proto__", 400, post('{"title":"x","__proto__":{"done":true}}')],
+    ["a body too large", 413, post(JSON.stringify({ title: "x".repeat(2000) }))],
+    ["plain text", 415, post("title", { ...bearer, "content-type": "text/plain" })],
+    ["a form", 415, post("title=x", { ...bearer, "content-type": "application/x-www-form-urlencoded" })],
+    ["a content type that is none", 415, post("{}", { ...bearer, "content-type": "///" })],
+    ["an id that is no number", 400, { method: "DELETE", url: "/api/items/x", headers: bearer }],
+    ["an id with a sign", 400, { method: "DELETE", url: "/api/items/-1", headers: bearer }],
+    ["an id beyond numbers", 400, { method: "DELETE", url: `/api/items/${"9".repeat(16)}`, headers: bearer }],
+    ["an encoded slash in an id", 400, { method: "DELETE", url: "/api/items/1%2F2", headers: bearer }],
+    ["SQL in an id", 400, { method: "DELETE", url: "/api/items/1%20OR%201=1", headers: bearer }],
+    ["a broken path encoding", 400, { method: "DELETE", url: "/api/items/%zz", headers: bearer }],
+    ["an id of absurd length", 414, { method: "DELETE", url: `/api/items/${"1".repeat(500)}`, headers: bearer }],
+    ["text for done", 400, { method: "PATCH", url: "/api/items/1", headers: bearer, payload: { done: "true" } }],
+    ["nothing to change", 400, { method: "PATCH", url: "/api/items/1", headers: bearer, payload: {} }],
+    ["an unknown path", 404, { method: "GET", url: "/api/nothing" }],
+    ["an unknown path with a body", 404, { method: "POST", url: "/nothing", payload: { a: 1 } }],
+    ["a path that climbs", 404, { method: "GET", url: "/api/../../etc/passwd" }],
+  ])("%s is answered with %i", async (_, statusCode, request) => {
+    const response = await app.inject(request);
+    expect(response.statusCode).toBe(statusCode);
+    expect(response.json()).toMatchObject({ statusCode, message: expect.any(String) as string });
+    expect((await app.inject("/api/items")).json()).toEqual({ items: [] });
+  });
+
+  test.each([
+    ["PUT", "/api/items", "GET, HEAD, POST"],
+    ["OPTIONS", "/api/items", "GET, HEAD, POST"],
+    ["GET", "/api/items/1", "PATCH, DELETE"],
+    ["POST", "/health?x=1", "GET, HEAD"],
+  ] as const)("%s %s is 405 and says what is allowed", async (method, url, allow) => {
+    const response = await app.inject({ method, url });
+    expect(response.statusCode).toBe(405);
+    expect(response.headers.allow).toBe(allow);
+    expect(response.json()).toMatchObject({ error: "Method Not Allowed" });
+  });
+});
+
+test("a failure inside is answered without its details", async () => {
+  const broken = await testApp({ database: deadDatabase });
+  const response = await broken.inject("/api/items");
+  expect(response.statusCode).toBe(500);
+  expect(response.body).not.toContain("disk");
+});

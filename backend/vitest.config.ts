@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["**/*.test.ts"],
+    env: { DATABASE_URL: "sqlite:///:memory:" },
+    testTimeout: 20_000,
+    coverage: {
+      include: ["src/**/*.ts", "scripts/**/*.mjs"],
+      // Processes of their own: the integration tests start them for real.
+      exclude: ["src/server.ts", "src/healthcheck.ts", "src/hash-token.ts"],
+      reporter: ["text", "json-summary"],
+      thresholds: { statements: 95, branches: 90, functions: 95, lines: 95 },
+    },
+  },
+});

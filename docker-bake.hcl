@@ -1,0 +1,151 @@
+# Every image of this repository. Slipway's tasks learn the targets from here and from nowhere else;
+# `docker buildx bake` by hand builds the same, with the variables taken from the environment.
+# What each variable means stands in .env.example.
+
+variable "PROJECT" { default = "devops" }
+variable "VERSION" { default = "0.0.0" }
+variable "GIT_COMMIT" { default = "unknown" }
+variable "BUILD_DATE" { default = "1970-01-01T00:00:00Z" }
+variable "REGISTRY" { default = "" }
+variable "NODE_IMAGE" { default = "node:22-bookworm-slim" }
+variable "NODE_FULL_IMAGE" { default = "node:22" }
+variable "NGINX_IMAGE" { default = "nginxinc/nginx-unprivileged:1.28-bookworm" }
+variable "RUNTIME_IMAGE" { default = "" }
+variable "NODE_ENV" { default = "production" }
+variable "REACT_APP_API_URL" { default = "/api" }
+variable "CA_BUNDLE" { default = "" }
+
+# "devops-backend", "latest" -> "host/path/devops-backend:latest"
+function "image" {
+  params = [name, tag]
+  result = REGISTRY == "" ? "${name}:${tag}" : "${REGISTRY}/${name}:${tag}"
+}
+
+group "default" { targets = ["multistage"] }
+
+group "multistage" {
+  targets = [
+    "frontend-development", "frontend-testing", "frontend-production",
+    "backend-development", "backend-debug", "backend-testing", "backend-production",
+  ]
+}
+
+group "baseline" { targets = ["frontend-baseline", "backend-baseline"] }
+
+# ---- What all targets share -------------------------------------------------------------------
+
+target "_common" {
+  args = {
+    NODE_IMAGE = NODE_IMAGE
+    VERSION    = VERSION
+    GIT_COMMIT = GIT_COMMIT
+    BUILD_DATE = BUILD_DATE
+  }
+  labels = {
+    "dev.slipway.project"               = PROJECT
+    "org.opencontainers.image.version"  = VERSION
+    "org.opencontainers.image.revision" = GIT_COMMIT
+    "org.opencontainers.image.created"  = BUILD_DATE
+  }
+  # Provenance gives every build another digest, which hides that nothing changed.
+  attest = ["type=provenance,disabled=true"]
+  # The certificate authorities of a company's proxy, for the steps that download.
+  secret = CA_BUNDLE == "" ? [] : ["type=file,id=ca,src=${CA_BUNDLE}"]
+}
+
+target "_frontend" {
+  inherits = ["_common"]
+  context  = "frontend"
+  args = {
+    NGINX_IMAGE       = NGINX_IMAGE
+    NODE_ENV          = NODE_ENV
+    REACT_APP_API_URL = REACT_APP_API_URL
+  }
+  labels = { "org.opencontainers.image.title" = "devops-frontend" }
+}
+
+target "_backend" {
+  inherits = ["_common"]
+  context  = "backend"
+  args     = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
+  labels   = { "org.opencontainers.image.title" = "devops-backend" }
+}
+
+# ---- Baseline: the single-stage images to compare with ----------------------------------------
+
+target "frontend-baseline" {
+  description = "Frontend in one stage on the full Node image, for comparison"
+  inherits    = ["_frontend"]
+  dockerfile  = "Dockerfile.baseline"
+  args        = { NODE_IMAGE = NODE_FULL_IMAGE }
+  tags        = [image("devops-frontend", "baseline")]
+}
+
+target "backend-baseline" {
+  description = "Backend in one stage on the full Node image, for comparison"
+  inherits    = ["_backend"]
+  dockerfile  = "Dockerfile.baseline"
+  args        = { NODE_IMAGE = NODE_FULL_IMAGE }
+  tags        = [image("devops-backend", "baseline")]
+}
+
+# ---- Multistage -------------------------------------------------------------------------------
+
+target "_frontend-multistage" {
+  inherits   = ["_frontend"]
+  dockerfile = "Dockerfile.multistage"
+}
+
+target "frontend-development" {
+  description = "Frontend with hot reload on port 3000"
+  inherits    = ["_frontend-multistage"]
+  target      = "development"
+  tags        = [image("devops-frontend", "dev")]
+}
+
+target "frontend-testing" {
+  description = "Frontend's tests, run by starting the image"
+  inherits    = ["_frontend-multistage"]
+  target      = "testing"
+  tags        = [image("devops-frontend", "test")]
+}
+
+target "frontend-production" {
+  description = "Frontend on unprivileged nginx, behind lint, types, tests and checks"
+  inherits    = ["_frontend-multistage"]
+  target      = "production"
+  tags        = [image("devops-frontend", "latest"), image("devops-frontend", VERSION)]
+}
+
+target "_backend-multistage" {
+  inherits   = ["_backend"]
+  dockerfile = "Dockerfile.multistage"
+}
+
+target "backend-development" {
+  description = "Backend that restarts on changes"
+  inherits    = ["_backend-multistage"]
+  target      = "development"
+  tags        = [image("devops-backend", "dev")]
+}
+
+target "backend-debug" {
+  description = "Backend that restarts on changes, debugger on port 9229"
+  inherits    = ["_backend-multistage"]
+  target      = "debug"
+  tags        = [image("devops-backend", "debug")]
+}
+
+target "backend-testing" {
+  description = "Backend's tests, run by starting the image"
+  inherits    = ["_backend-multistage"]
+  target      = "testing"
+  tags        = [image("devops-backend", "test")]
+}
+
+target "backend-production" {
+  description = "Backend with production dependencies only, behind lint, types, tests and checks"
+  inherits    = ["_backend-multistage"]
+  target      = "production"
+  tags        = [image("devops-backend", "latest"), image("devops-backend", VERSION)]
+}

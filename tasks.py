@@ -1,0 +1,17 @@
+"""The command tree, nothing else: each verb lives in a module of ``tasks/``.
+
+invoke loads this file under the name ``tasks``, where the folder ``tasks/`` would have to be found
+too: ``__path__`` makes this module the package whose submodules lie in that folder.
+"""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).with_name("tasks"))]
+
+from invoke.collection import Collection  # noqa: E402
+
+from tasks import bases, build, clean, engine, project, report, verify  # noqa: E402
+
+namespace = Collection(bases, build, clean, engine, report, verify)
+namespace.add_task(project.pipeline)
+namespace.add_task(project.test)

@@ -1,0 +1,86 @@
+"""Build images with docker buildx bake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+
+from tasks.core import builds, session
+from tasks.core.command import command
+from tasks.core.render import build as build_table
+from tasks.core.render import definition as definitions
+from tasks.core.render import output, tables
+
+
+@command()
+def multistage(
+    c: Context,
+    target: Sequence[str] = (),
+    no_cache: bool = False,
+    push: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build the development, test and production images of every service."""
+    now = session.begin(c, env_file, profile, set_)
+    _build(now, ["multistage"], target, no_cache, push)
+
+
+@command()
+def baseline(
+    c: Context,
+    target: Sequence[str] = (),
+    no_cache: bool = False,
+    push: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build the single-stage images that the others are compared with."""
+    now = session.begin(c, env_file, profile, set_)
+    _build(now, ["baseline"], target, no_cache, push)
+
+
+@command()
+def targets(
+    c: Context,
+    names: str,
+    file: Sequence[str] = (),
+    target: Sequence[str] = (),
+    no_cache: bool = False,
+    push: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build any targets or groups of any bake file: build.targets NAME,NAME."""
+    now = session.begin(c, env_file, profile, set_, file)
+    _build(now, [name for name in names.split(",") if name], target, no_cache, push)
+
+
+@command(name="print")
+def print_(
+    c: Context,
+    target: Sequence[str] = (),
+    file: Sequence[str] = (),
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Show every target as it would be built, and where its settings come from."""
+    tables.choose(format_, ("text", "json"))
+    now = session.begin(c, env_file, profile, set_, file)
+    definition = now.everything().narrowed(target)
+    output.emit(definitions.render(now.settings, definition, format_), output_)
+
+
+def _build(
+    now: session.Session, names: Sequence[str], patterns: Sequence[str], no_cache: bool, push: bool
+) -> None:
+    made = builds.build(now, names, patterns=patterns, no_cache=no_cache, push=push)
+    if made is not None:
+        output.emit(build_table.render(made))

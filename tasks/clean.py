@@ -1,0 +1,49 @@
+"""Remove what Slipway made, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+
+from tasks.core import cleaning, session
+from tasks.core.command import command
+
+
+@command()
+def containers(
+    c: Context,
+    yes: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Remove the containers that tasks of this project started and left."""
+    now = session.begin(c, env_file, profile, set_)
+    cleaning.clean(now, containers=True, images=False, yes=yes)
+
+
+@command()
+def images(
+    c: Context,
+    yes: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Remove the images of this project, tagged or not; base images stay."""
+    now = session.begin(c, env_file, profile, set_)
+    cleaning.clean(now, containers=False, images=True, yes=yes)
+
+
+@command(name="all")
+def all_(
+    c: Context,
+    yes: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Remove this project's containers, then its images; .slipway/ stays."""
+    now = session.begin(c, env_file, profile, set_)
+    cleaning.clean(now, containers=True, images=True, yes=yes)

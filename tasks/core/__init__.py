@@ -1,0 +1,1 @@
+"""What knows no command: settings, definitions, engines, images, proofs and their rendering."""

@@ -1,0 +1,66 @@
+"""Options -> argv for ``docker buildx``: pure functions, run by somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+#: The bake definition that arrives on standard input; see ``overlay``.
+STDIN = "-"
+
+
+def list_targets(docker: str, files: Sequence[str]) -> tuple[str, ...]:
+    """List the names of all targets and groups as JSON."""
+    return (docker, "buildx", "bake", *_files(files), "--list=type=targets,format=json")
+
+
+def print_definition(docker: str, files: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Resolve targets or groups without building them, as JSON."""
+    return (docker, "buildx", "bake", *_files(files), "--print", *names)
+
+
+def bake(
+    docker: str,
+    files: Sequence[str],
+    names: Sequence[str],
+    *,
+    metadata_file: Path,
+    readable: Sequence[str] = (),
+    no_cache: bool = False,
+    push: bool = False,
+) -> tuple[str, ...]:
+    """Build ``names`` with the overlay from standard input.
+
+    ``readable`` are the paths outside the project that secrets come from: bake asks for leave.
+    """
+    return (
+        docker,
+        "buildx",
+        "bake",
+        *_files((*files, STDIN)),
+        *(f"--allow=fs.read={path}" for path in readable),
+        "--metadata-file",
+        str(metadata_file),
+        *(("--no-cache",) if no_cache else ()),
+        "--push" if push else "--load",
+        *names,
+    )
+
+
+def history_list(docker: str) -> tuple[str, ...]:
+    """List what BuildKit remembers of past builds, one JSON object a line, newest first."""
+    return (docker, "buildx", "history", "ls", "--format", "json")
+
+
+def history_inspect(docker: str, ref: str) -> tuple[str, ...]:
+    """One past build as JSON: its error, durations, counts."""
+    return (docker, "buildx", "history", "inspect", "--format", "json", ref)
+
+
+def history_logs(docker: str, ref: str) -> tuple[str, ...]:
+    """One past build's whole graph as JSON lines (printed on stderr)."""
+    return (docker, "buildx", "history", "logs", "--progress=rawjson", ref)
+
+
+def _files(files: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word for name in files for word in ("--file", name))

@@ -1,0 +1,42 @@
+"""The project's own checks, in the order in which a failure is cheapest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tasks.core import bootstrap, process
+from tasks.core.errors import OutOfReach, ProofFailed
+
+Check = tuple[str, tuple[str, ...]]
+
+
+def commands(python: str, *, unit: bool, workers: int = 2) -> tuple[Check, ...]:
+    """Name and argv of each check; with ``unit`` only those that need no engine."""
+    module = (python, "-m")
+    cheap: tuple[Check, ...] = (
+        ("lint", (*module, "ruff", "check", ".")),
+        ("format", (*module, "ruff", "format", "--check", ".")),
+        ("types", (*module, "mypy", "tasks", "tests")),
+        ("types of tasks.py", (*module, "mypy", "tasks.py")),
+        ("unit tests", (*module, "pytest", "tests/unit", "-n", str(workers))),
+    )
+    engine = ("engine tests", (*module, "pytest", "tests/engine", "-n", str(workers), "-v"))
+    return cheap if unit else (*cheap, engine)
+
+
+def run(root: Path, environment: Mapping[str, str], *, unit: bool) -> None:
+    """Run the checks one after the other; ProofFailed at the first that fails."""
+    for name, argv in commands(sys.executable, unit=unit):
+        process.note(f"--- {name}: {process.shown(argv[2:])}")
+        code = process.stream(argv, env=environment, cwd=root)
+        if code != 0:
+            raise ProofFailed(f"{name} failed (exit {code}): see above")
+
+
+def install(root: Path) -> None:
+    """Have the tools of the checks in ``.venv``. Raises OutOfReach when they cannot be had."""
+    problem = bootstrap.bring_up_to_date(root, root / "requirements-dev.txt", bootstrap.add)
+    if problem:
+        raise OutOfReach(problem)

@@ -1,0 +1,129 @@
+"""What every task keeps to: help for its options, and one line for each expected failure."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from tasks.core.errors import Interrupted, OutOfReach
+
+HELP = {
+    "all": "Also what is left out otherwise.",
+    "env-file": "Settings file to read instead of .env.",
+    "file": "Bake file to read (repeatable); default: docker-bake.hcl.",
+    "format": "How the result is written: text, json or markdown.",
+    "names": "Targets or groups of the bake file, separated by commas.",
+    "no-cache": "Build every step anew.",
+    "output": "File to write the result to, instead of standard output.",
+    "platform": "Platforms, separated by commas.",
+    "profile": "Also read .env.PROFILE.",
+    "push": "Push the images to REGISTRY.",
+    "set": "Override a setting: NAME=VALUE (repeatable).",
+    "target": "Only targets that match this name or glob (repeatable).",
+    "unit": "Only lint, types and unit tests: no engine.",
+    "yes": "Do it without asking.",
+}
+REPEATABLE = ("file", "set_", "target")
+DISK_PROBLEMS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM, errno.ENOTDIR)
+
+
+class Command(Task[Any]):
+    """A task that ends expected failures with one line and their exit code.
+
+    A subclass and not a wrapper around the function: invoke tells tasks of one name apart by their
+    code, and would run only the first of `verify.sizes report.sizes` if both had a wrapper's.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task inside the boundary."""
+        with boundary():
+            return super().__call__(*args, **kwargs)
+
+
+def command(**options: Any) -> Callable[[Callable[..., None]], Command]:
+    """Make a function a task whose options' help is looked up in HELP.
+
+    ``options`` go to invoke's ``task``; ``help`` there adds to HELP, by flag.
+    """
+    texts = {**HELP, **options.pop("help", {})}
+
+    def decorate(body: Callable[..., None]) -> Command:
+        names = list(inspect.signature(body).parameters)[1:]
+        flags = [name.strip("_").replace("_", "-") for name in names]
+        made: Command = task(
+            klass=Command,
+            help={flag: texts[flag] for flag in flags},
+            iterable=[name for name in REPEATABLE if name in names],
+            auto_shortflags=False,
+            **options,
+        )(body)
+        return made
+
+    return decorate
+
+
+@contextmanager
+def boundary() -> Iterator[None]:
+    """Turn what can be expected to fail into the error family; a bug stays a traceback.
+
+    SIGTERM is made to behave as Ctrl-C does, so that whatever was started is taken down.
+    """
+    previous = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    except Exit:
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted") from None
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Exit(code=0) from None
+    except OSError as error:
+        raise _from_system(error) from None
+    except Exception as error:
+        known = _from_engine(error)
+        if known is None:
+            raise
+        raise known from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _from_system(error: OSError) -> OutOfReach | OSError:
+    """A disk that is full or not writable is the user's to mend; anything else is ours."""
+    known = _from_engine(error)
+    if known is not None:
+        return known
+    if error.errno in DISK_PROBLEMS and error.filename:
+        return OutOfReach(f"cannot use {error.filename}: {error.strerror}")
+    if error.errno in DISK_PROBLEMS:
+        return OutOfReach(f"{error.strerror}: make room or change the permissions")
+    return error
+
+
+def _from_engine(error: Exception) -> OutOfReach | None:
+    """The engine went away, or refused: the SDK and its HTTP client raise many kinds for that."""
+    kind = type(error)
+    module = kind.__module__.partition(".")[0]
+    if module not in ("docker", "requests", "urllib3"):
+        return None
+    reason = getattr(error, "explanation", None) or str(error)
+    first = str(reason).strip().splitlines()[0] if str(reason).strip() else kind.__name__
+    if module == "docker" and getattr(error, "explanation", None):
+        return OutOfReach(f"the engine refused: {first}")
+    return OutOfReach(f"the engine does not answer (see: inv engine.status): {first[:200]}")

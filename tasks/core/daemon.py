@@ -1,0 +1,52 @@
+"""The engine's API through the Docker SDK, imported late because it is slow to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from tasks.core import process
+from tasks.core.errors import OutOfReach
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.tls import TLSConfig
+
+    from tasks.core.engine import Engine
+
+TIMEOUT_SECONDS = 120
+
+
+def connect(engine: Engine) -> DockerClient:
+    """A client for ``engine``; close it, or use it in a ``with`` of ``contextlib.closing``.
+
+    Raises OutOfReach when nothing usable answers there.
+    """
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        return docker.DockerClient(
+            base_url=engine.host,
+            timeout=TIMEOUT_SECONDS,
+            tls=_tls(engine.host, process.merged(engine.environment)) or False,
+            use_ssh_client=engine.host.startswith("ssh://"),
+        )
+    except DockerException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OutOfReach(
+            f"the engine at {engine.host} does not answer: {reason}; see: inv engine.status"
+        ) from None
+
+
+def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
+    """The certificates that the docker program would use for ``host``: variables, then context."""
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    if not host.startswith(("tcp://", "https://")):
+        return None
+    if environment.get("DOCKER_HOST"):
+        return kwargs_from_env(dict(environment)).get("tls")
+    context = ContextAPI.kwargs_from_context(environment=dict(environment))
+    return context.get("tls") if context.get("base_url") == host else None

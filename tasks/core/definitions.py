@@ -1,0 +1,182 @@
+"""The targets of a bake file, learnt from ``docker buildx bake --print`` and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from tasks.core import buildx, process
+from tasks.core.errors import UsageError
+
+BAKE_FILES = ("docker-bake.hcl", "docker-bake.json")
+BASELINE = "baseline"
+PRODUCTION = "production"
+TESTING = "testing"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One bake target, resolved. ``context`` is None where it is not a folder of this machine."""
+
+    name: str
+    service: str
+    variant: str
+    stage: str | None
+    context: Path | None
+    dockerfile: Path | None
+    args: Mapping[str, str]
+    labels: Mapping[str, str]
+    tags: tuple[str, ...]
+    platforms: tuple[str, ...]
+    secrets: tuple[Mapping[str, str], ...]
+    contexts: Mapping[str, str]
+
+    @property
+    def released(self) -> bool:
+        """Whether this is an image that ships: the production stage, or a whole Dockerfile."""
+        return self.stage in (PRODUCTION, None) and self.variant != BASELINE
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a bake call would build: its targets by name, its groups, and buildx's own JSON."""
+
+    targets: Mapping[str, Target]
+    groups: Mapping[str, tuple[str, ...]]
+    raw: Mapping[str, Any]
+
+    def narrowed(self, patterns: Sequence[str]) -> Definition:
+        """Only the targets that match one of ``patterns``; all of them without patterns.
+
+        Raises UsageError for a pattern that matches nothing: a typing error must not pass as
+        "nothing to do".
+        """
+        if not patterns:
+            return self
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in self.targets):
+                known = ", ".join(sorted(self.targets))
+                raise UsageError(f"--target {pattern!r} matches no target; there are: {known}")
+        kept = {
+            name: target
+            for name, target in self.targets.items()
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
+        return Definition(kept, self.groups, self.raw)
+
+
+def bake_files(root: Path, given: Sequence[str] = ()) -> tuple[str, ...]:
+    """The bake files to read, relative to ``root``.
+
+    They are always named to buildx, which otherwise merges compose files that lie beside them.
+    """
+    for name in given:
+        if not (root / name).is_file():
+            raise UsageError(f"--file {name}: no such file")
+    if given:
+        return tuple(given)
+    found = tuple(name for name in BAKE_FILES if (root / name).is_file())
+    if not found:
+        raise UsageError(
+            f"no bake file in {root.name}/: make {BAKE_FILES[0]}, or name one by --file"
+        )
+    return found[:1]
+
+
+def everything(
+    docker: str, root: Path, files: Sequence[str], environment: Mapping[str, str]
+) -> Definition:
+    """Every target of the bake files, resolved."""
+    listed = process.read(
+        buildx.list_targets(docker, files),
+        env=environment,
+        cwd=root,
+        check=False,
+    )
+    if listed.returncode != 0:
+        raise UsageError(_bake_error(listed, files))
+    names = [entry["name"] for entry in json.loads(listed.stdout) if not entry.get("group")]
+    if not names:
+        raise UsageError(f"{files[0]} defines no target")
+    return load(docker, root, files, environment, names)
+
+
+def load(
+    docker: str,
+    root: Path,
+    files: Sequence[str],
+    environment: Mapping[str, str],
+    names: Sequence[str],
+) -> Definition:
+    """The targets that bake would build for ``names`` (targets or groups).
+
+    ``docker`` is the docker program, ``environment`` what it gets on top of this process's own.
+    Raises UsageError with bake's own complaint for a name or a file that it does not accept.
+    """
+    done = process.read(
+        buildx.print_definition(docker, files, names),
+        env=environment,
+        cwd=root,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise UsageError(_bake_error(done, files))
+    return parse(root, json.loads(done.stdout))
+
+
+def parse(root: Path, document: Mapping[str, Any]) -> Definition:
+    """A definition from the JSON of ``bake --print``."""
+    targets = {
+        name: _target(root, name, entry) for name, entry in document.get("target", {}).items()
+    }
+    groups = {
+        name: tuple(entry.get("targets", ())) for name, entry in document.get("group", {}).items()
+    }
+    return Definition(targets, groups, document)
+
+
+def _target(root: Path, name: str, entry: Mapping[str, Any]) -> Target:
+    context = _folder(root, entry.get("context", "."))
+    dockerfile = entry.get("dockerfile", "Dockerfile")
+    inside = "dockerfile-inline" not in entry and context is not None
+    return Target(
+        name=name,
+        service=name if context in (None, root) else str(context and context.name),
+        variant=_variant(dockerfile),
+        stage=entry.get("target") or None,
+        context=context,
+        dockerfile=context / dockerfile if inside and context else None,
+        args=dict(entry.get("args", {})),
+        labels=dict(entry.get("labels", {})),
+        tags=tuple(entry.get("tags", ())),
+        platforms=tuple(entry.get("platforms", ())),
+        secrets=tuple(entry.get("secret", ())),
+        contexts=dict(entry.get("contexts", {})),
+    )
+
+
+def _folder(root: Path, context: str) -> Path | None:
+    """The context as a folder of this machine; None for a URL or another target."""
+    if "://" in context or context.startswith("git@"):
+        return None
+    return (root / context).resolve() if context != "." else root
+
+
+def _variant(dockerfile: str) -> str:
+    """``Dockerfile.optimized`` and ``optimized.Dockerfile`` -> ``optimized``."""
+    name = Path(dockerfile).name
+    if name.startswith("Dockerfile."):
+        return name.removeprefix("Dockerfile.")
+    return name.removesuffix(".Dockerfile") if name.endswith(".Dockerfile") else "default"
+
+
+def _bake_error(done: process.Completed, files: Sequence[str]) -> str:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    reason = lines[-1].removeprefix("ERROR: ") if lines else done.reason()
+    if reason.startswith("failed to find target"):
+        return f"{files[0]}: {reason}; `inv build.print` shows what there is"
+    return reason if reason.startswith(str(files[0])) else f"{files[0]}: {reason}"

@@ -1,0 +1,256 @@
+"""Which images from outside a Dockerfile builds on: text -> instructions -> stages -> references.
+
+Only what decides that is read here. The grammar is BuildKit's: parser directives, continued lines
+with comments and empty lines between them, heredocs, any case of instruction and stage names.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from tasks.core.errors import UsageError
+
+SCRATCH = "scratch"
+#: Arguments that BuildKit sets by itself, one value a platform. They are never declared, and a
+#: Dockerfile may name its stages by them (`FROM base-${TARGETARCH}`).
+AUTOMATIC = {
+    "TARGETARCH": ("amd64", "arm64", "arm"),
+    "TARGETOS": ("linux",),
+    "TARGETVARIANT": ("", "v7"),
+    "TARGETPLATFORM": ("linux/amd64", "linux/arm64", "linux/arm/v7"),
+}
+_DIRECTIVE = re.compile(r"^#\s*(?P<name>[A-Za-z]+)\s*=\s*(?P<value>\S+)\s*$")
+_HEREDOC = re.compile(r"(?<!\S)\d*<<(?P<tabs>-?)(?P<quote>[\"']?)(?P<word>[^\s<\"']+)(?P=quote)")
+_HEREDOC_INSTRUCTIONS = ("RUN", "COPY", "ADD")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<plain>[A-Za-z_]\w*)|"
+    r"\{(?P<name>[A-Za-z_]\w*)(?::?(?P<how>[-+?])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\})"
+)
+
+
+@dataclass(frozen=True)
+class BaseUse:
+    """An image from outside: ``on_build_platform`` when it runs where the build runs."""
+
+    reference: str
+    on_build_platform: bool
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One logical line: the instruction's name in capitals, and what follows it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One FROM and what is copied or mounted from elsewhere up to the next one."""
+
+    name: str
+    bases: tuple[str, ...]
+    on_build_platform: bool
+    sources: tuple[str, ...] = field(default=())
+
+
+def base_references(
+    path: Path, build_args: Mapping[str, str], stage: str | None
+) -> tuple[BaseUse, ...]:
+    """The images from outside that building ``stage`` (default: the last one) needs.
+
+    In the order in which they are met, each once. A frontend named by ``# syntax=`` is one of them.
+    Raises UsageError when the file or the stage does not exist.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path}: the Dockerfile cannot be read: {error.strerror}") from None
+    return _uses(text, build_args, stage, str(path))
+
+
+def directives(text: str) -> dict[str, str]:
+    """The parser directives (``syntax``, ``escape``, …) at the very top of a Dockerfile."""
+    found: dict[str, str] = {}
+    for line in text.removeprefix("\ufeff").splitlines():
+        match = _DIRECTIVE.match(line.strip())
+        if match is None or match["name"].lower() in found:
+            break
+        found[match["name"].lower()] = match["value"]
+    return found
+
+
+def instructions(text: str) -> Iterator[Instruction]:
+    """Every instruction, with its lines joined and its heredocs' bodies dropped."""
+    escape = directives(text).get("escape", "\\")
+    lines = iter(text.removeprefix("\ufeff").splitlines())
+    for line in lines:
+        if _is_blank(line):
+            continue
+        logical = _joined(line, lines, escape).strip()
+        name, _, value = logical.partition(" ") if " " in logical else logical.partition("\t")
+        if name.upper() in _HEREDOC_INSTRUCTIONS:
+            _skip_heredocs(value, lines)
+        yield Instruction(name.upper(), value.strip())
+
+
+def substitute(text: str, values: Mapping[str, str]) -> str:
+    """``text`` with ``$X``, ``${X}``, ``${X:-word}`` and ``${X:+word}`` filled in."""
+
+    def replace(match: re.Match[str]) -> str:
+        value = values.get(match["plain"] or match["name"], "")
+        if match["how"] == "-":
+            return value or substitute(match["word"], values)
+        if match["how"] == "+":
+            return substitute(match["word"], values) if value else ""
+        return value
+
+    return _VARIABLE.sub(replace, text)
+
+
+def stages(text: str, build_args: Mapping[str, str]) -> tuple[Stage, ...]:
+    """The stages of a Dockerfile, with global arguments filled into their bases."""
+    arguments = {name: build_args[name] for name in AUTOMATIC if name in build_args}
+    made: list[Stage] = []
+    for instruction in instructions(text):
+        if instruction.name == "FROM":
+            made.append(_stage(instruction.value, arguments))
+        elif instruction.name == "ARG" and not made:
+            arguments.update(_declared(instruction.value, build_args, arguments))
+        elif made:
+            last = made[-1]
+            sources = (*last.sources, *_sources(instruction))
+            made[-1] = Stage(last.name, last.bases, last.on_build_platform, sources)
+    return tuple(made)
+
+
+def _uses(
+    text: str, build_args: Mapping[str, str], wanted: str | None, origin: str
+) -> tuple[BaseUse, ...]:
+    all_stages = stages(text, build_args)
+    if not all_stages:
+        raise UsageError(f"{origin}: the Dockerfile has no FROM")
+    last = len(all_stages)
+    start = last - 1 if not wanted else _position(wanted, all_stages, last)
+    if start is None:
+        names = ", ".join(stage.name for stage in all_stages if stage.name) or "none has a name"
+        raise UsageError(f"{origin}: there is no stage {wanted!r} (stages: {names})")
+    frontend = directives(text).get("syntax")
+    found = [BaseUse(frontend, on_build_platform=True)] if frontend else []
+    return tuple(dict.fromkeys([*found, *_reached(start, all_stages)]))
+
+
+def _reached(start: int, all_stages: Sequence[Stage]) -> Iterator[BaseUse]:
+    """Walk from stage ``start`` over everything it is based on, copies from or mounts."""
+    waiting, seen = [start], {start}
+    while waiting:
+        position = waiting.pop(0)
+        stage = all_stages[position]
+        needed = [(name, stage.on_build_platform, position) for name in stage.bases]
+        needed += [(name, False, len(all_stages)) for name in stage.sources]
+        for name, on_build_platform, before in needed:
+            inner = _position(name, all_stages, before)
+            if inner is None and name.lower() != SCRATCH and "$" not in name:
+                yield BaseUse(name, on_build_platform)
+            elif inner is not None and inner not in seen:
+                seen.add(inner)
+                waiting.append(inner)
+
+
+def _position(name: str, all_stages: Sequence[Stage], before: int) -> int | None:
+    """Where the stage called ``name`` (or numbered so) stands among the first ``before``."""
+    for position in range(before - 1, -1, -1):
+        if all_stages[position].name == name.lower():
+            return position
+    if name.isdecimal() and int(name) < before:
+        return int(name)
+    return None
+
+
+def _stage(value: str, arguments: Mapping[str, str]) -> Stage:
+    """A stage from what follows FROM: ``[--platform=P] image [AS name]``."""
+    words = value.split()
+    flags = [word for word in words if word.startswith("--")]
+    rest = [word for word in words if not word.startswith("--")]
+    name = rest[2].lower() if len(rest) > 2 and rest[1].lower() == "as" else ""
+    on_build_platform = any("BUILDPLATFORM" in flag for flag in flags)
+    image = rest[0].strip("\"'") if rest else ""
+    return Stage(name, _spelled(image, arguments), on_build_platform)
+
+
+def _spelled(image: str, arguments: Mapping[str, str]) -> tuple[str, ...]:
+    """The names an image takes: more than one only when it depends on the target's platform."""
+    used = [name for name in AUTOMATIC if name not in arguments and name in image]
+    choices = product(*(AUTOMATIC[name] for name in used))
+    spelled = (substitute(image, {**arguments, **dict(zip(used, c, strict=True))}) for c in choices)
+    return tuple(dict.fromkeys(name for name in spelled if name))
+
+
+def _declared(
+    value: str, build_args: Mapping[str, str], known: Mapping[str, str]
+) -> dict[str, str]:
+    """What a global ARG line (one or more names, with defaults or without) declares."""
+    declared: dict[str, str] = {}
+    for word in _words(value):
+        name, has_default, default = word.partition("=")
+        if name in build_args:
+            declared[name] = build_args[name]
+        elif has_default:
+            declared[name] = substitute(default, {**known, **declared})
+    return declared
+
+
+def _sources(instruction: Instruction) -> Iterator[str]:
+    """The stages or images that an instruction copies or mounts from."""
+    flags = _leading_flags(instruction.value)
+    if instruction.name == "COPY":
+        yield from (flag.removeprefix("--from=") for flag in flags if flag.startswith("--from="))
+    elif instruction.name == "RUN":
+        mounts = [flag.removeprefix("--mount=") for flag in flags if flag.startswith("--mount=")]
+        for option in ",".join(mounts).split(","):
+            if option.strip().startswith("from="):
+                yield option.strip().removeprefix("from=").strip("\"'")
+
+
+def _leading_flags(value: str) -> list[str]:
+    """The ``--options`` at the start; what comes after them belongs to the command."""
+    found = []
+    for word in value.split():
+        if not word.startswith("--"):
+            break
+        found.append(word)
+    return found
+
+
+def _words(value: str) -> list[str]:
+    try:
+        return shlex.split(value)
+    except ValueError:  # an unclosed quote: BuildKit will say so better than we could
+        return value.split()
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _joined(line: str, lines: Iterator[str], escape: str) -> str:
+    """``line`` with its continuation; blank lines and comments in between do not end it."""
+    parts = []
+    while line.rstrip().endswith(escape):
+        parts.append(line.rstrip()[: -len(escape)])
+        line = next((following for following in lines if not _is_blank(following)), "")
+    return " ".join([*parts, line])
+
+
+def _skip_heredocs(value: str, lines: Iterator[str]) -> None:
+    """Leave out the bodies of the heredocs that a line opens."""
+    for match in _HEREDOC.finditer(value):
+        for line in lines:
+            body = line.lstrip("\t") if match["tabs"] else line
+            if body == match["word"]:
+                break

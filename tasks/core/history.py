@@ -1,0 +1,130 @@
+"""What a build did, from BuildKit's own history."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tasks.core import buildx, process
+from tasks.core.engine import Engine
+
+#: BuildKit names what a Dockerfile asked for "[stage 3/7] RUN …", its own errands "[internal] …".
+#: FROM is left out: it resolves a name, each time anew, and is neither run nor cached.
+_STEP = re.compile(r"\[(?!internal\])[^\]]*?\d+/\d+\] (?!FROM )")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of a Dockerfile as it was run, or taken from the cache."""
+
+    digest: str
+    name: str
+    cached: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What building one target took: its steps, and the seconds from its first to its last."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The step that broke a build, with the last lines it printed."""
+
+    step: str
+    reason: str
+    log: tuple[str, ...]
+
+
+def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
+    """What building each target took, by target, from their build refs."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        done = pool.map(lambda ref: _logs(engine, ref), refs.values())
+        return dict(zip(refs, done, strict=True))
+
+
+def parse_trace(lines: Iterable[str]) -> Trace:
+    """A trace from the JSON lines of ``history logs --progress=rawjson``.
+
+    A vertex is reported many times as it goes on; the last word on each field counts.
+    """
+    vertexes: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if not line.startswith("{"):
+            continue
+        for vertex in json.loads(line).get("vertexes") or ():
+            vertexes.setdefault(vertex["digest"], {}).update(vertex)
+    done = {key: vertex for key, vertex in vertexes.items() if vertex.get("completed")}
+    steps = tuple(
+        Step(digest, vertex["name"], bool(vertex.get("cached")), _seconds(vertex))
+        for digest, vertex in done.items()
+        if _STEP.match(vertex.get("name", ""))
+    )
+    began = [_moment(vertex["started"]) for vertex in done.values() if vertex.get("started")]
+    ended = [_moment(vertex["completed"]) for vertex in done.values()]
+    return Trace(steps, (max(ended) - min(began)).total_seconds() if began else 0.0)
+
+
+def failure(engine: Engine, since: datetime, dockerfiles: Sequence[str]) -> Failure | None:
+    """The step that broke the build that started at ``since``, if the history knows it."""
+    listed = process.read(
+        buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
+    )
+    for line in listed.stdout.splitlines():
+        record = json.loads(line)
+        if record.get("status") != "Error" or _moment(record["created_at"]) < since:
+            continue
+        ref = record["ref"].rpartition("/")[2]
+        inspected = process.read(
+            buildx.history_inspect(engine.docker, ref),
+            env=engine.environment,
+            check=False,
+            timeout=60,
+        )
+        if inspected.returncode == 0:
+            found = parse_failure(json.loads(inspected.stdout), dockerfiles)
+            if found:
+                return found
+    return None
+
+
+def parse_failure(record: Mapping[str, Any], dockerfiles: Sequence[str]) -> Failure | None:
+    """The failing step in the JSON of ``history inspect``; None when another build was at fault.
+
+    Targets that share a failing step are stopped together: those whose step did not fail by
+    itself have no step name, and say nothing.
+    """
+    error = record.get("Error") or {}
+    if not error.get("Name") or record.get("Dockerfile", "Dockerfile") not in dockerfiles:
+        return None
+    reason = str(error.get("Message", "failed")).splitlines()[0]
+    return Failure(str(error["Name"]), reason, tuple(error.get("Logs") or ()))
+
+
+def _logs(engine: Engine, ref: str) -> Trace:
+    done = process.read(
+        buildx.history_logs(engine.docker, ref.rpartition("/")[2]),
+        env=engine.environment,
+        timeout=60,
+    )
+    return parse_trace(done.stderr.splitlines() + done.stdout.splitlines())
+
+
+def _seconds(vertex: Mapping[str, Any]) -> float:
+    if not vertex.get("started"):
+        return 0.0
+    return (_moment(vertex["completed"]) - _moment(vertex["started"])).total_seconds()
+
+
+def _moment(text: str) -> datetime:
+    """An RFC 3339 time; Python knows microseconds, BuildKit gives nanoseconds."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))

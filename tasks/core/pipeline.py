@@ -1,0 +1,117 @@
+"""From nothing to proven images: every stage in order, and one summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tasks.core import builds, needs, process, sizes, verdicts, verification
+from tasks.core.errors import SlipwayError
+from tasks.core.render import build as build_table
+from tasks.core.render import output, tables
+from tasks.core.render import verdicts as verdict_table
+from tasks.core.session import Session
+from tasks.core.verdicts import Verdict
+
+#: A stage does its work, prints its result, and returns one line for the summary.
+Stage = Callable[[Session], str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one stage ended: "ok", "FAILED" or "not run"; seconds it took; one line."""
+
+    stage: str
+    status: str
+    seconds: float
+    message: str
+
+
+def run(session: Session) -> None:
+    """Run the stages up to the first that fails, then print the summary and raise its error."""
+    outcomes: list[Outcome] = []
+    failure: SlipwayError | None = None
+    for name, stage in STAGES:
+        if failure is not None:
+            outcomes.append(Outcome(name, "not run", 0.0, "-"))
+            continue
+        process.note(f"=== {name}")
+        began = time.monotonic()
+        try:
+            status, message = "ok", stage(session)
+        except SlipwayError as error:
+            failure, status, message = error, "FAILED", str(error)
+        outcomes.append(Outcome(name, status, time.monotonic() - began, message))
+    output.emit(_summary(outcomes))
+    if failure is not None:
+        raise failure
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    rows = [
+        [outcome.stage, outcome.status, tables.seconds(outcome.seconds), outcome.message]
+        for outcome in outcomes
+    ]
+    total = tables.seconds(sum(outcome.seconds for outcome in outcomes))
+    return "\n" + tables.table(["stage", "", "took", "result"], rows) + f"\nTotal: {total}."
+
+
+def _settings(session: Session) -> str:
+    values = session.settings
+    return f"{values.project} {values['VERSION']}, commit {values['GIT_COMMIT'][:12]}"
+
+
+def _engine(session: Session) -> str:
+    engine = session.engine
+    return f"{engine.kind} engine at {engine.host}"
+
+
+def _bases(session: Session) -> str:
+    definition = session.everything()
+    contexts = needs.provide(session, definition)
+    count = len(needs.of(definition, session.engine.native_platform))
+    return f"{count} base images at hand" + (f", {len(contexts)} by context" if contexts else "")
+
+
+def _build(group: str) -> Stage:
+    def stage(session: Session) -> str:
+        made = builds.build(session, [group])
+        if made is None:
+            return "dry run: nothing built"
+        output.emit(build_table.render(made))
+        return build_table.summary(made)
+
+    return stage
+
+
+def _tests(session: Session) -> str:
+    return _demand(verification.tests(session))
+
+
+def _verify(session: Session) -> str:
+    return _demand(verification.production(session))
+
+
+def _demand(found: Sequence[Verdict]) -> str:
+    output.emit(verdict_table.render(found, "text"))
+    verdicts.demand(found)
+    return verdict_table.counted(found)
+
+
+def _sizes(session: Session) -> str:
+    measured = sizes.measure(session, session.everything())
+    output.emit(sizes.render(measured, "text"))
+    return sizes.summary(measured)
+
+
+STAGES: tuple[tuple[str, Stage], ...] = (
+    ("settings", _settings),
+    ("engine", _engine),
+    ("bases", _bases),
+    ("baseline", _build("baseline")),
+    ("multistage", _build("multistage")),
+    ("tests", _tests),
+    ("verify", _verify),
+    ("sizes", _sizes),
+)

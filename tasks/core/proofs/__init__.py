@@ -1,0 +1,1 @@
+"""What Slipway checks by itself: one module a family of proofs."""

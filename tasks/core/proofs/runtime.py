@@ -1,0 +1,227 @@
+"""Proofs on a running container: it starts restricted, turns healthy, answers, stops in time."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tasks.core import sandbox
+from tasks.core.policy import Policy
+from tasks.core.sandbox import Run
+from tasks.core.verdicts import Status, Verdict
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+ANSWER_LIMIT_BYTES = 64 * 1024
+ANSWER_SECONDS = 5.0
+GRACEFUL_EXITS = (0, 143)  # 143: ended by SIGTERM itself (128 + 15)
+VERSION_LABEL = "org.opencontainers.image.version"
+REVISION_LABEL = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is proven: an image that is in the engine, under the name of its target."""
+
+    target: str
+    image: str
+    platform: str
+    config: Mapping[str, Any]
+    policy: Policy
+
+    @property
+    def port(self) -> int | None:
+        """The port of the policy, else the only TCP port that the image exposes."""
+        if self.policy.port:
+            return self.policy.port
+        exposed = [name for name in self.config.get("ExposedPorts") or () if name.endswith("/tcp")]
+        return int(exposed[0].partition("/")[0]) if len(exposed) == 1 else None
+
+    def verdict(
+        self, proof: str, passed: bool | None, measured: str, allowed: str, message: str
+    ) -> Verdict:
+        """A verdict on this subject; ``passed`` None means skipped."""
+        status = Status.SKIPPED if passed is None else Status.PASSED if passed else Status.FAILED
+        return Verdict(self.target, self.platform, proof, status, measured, allowed, message)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: status 0 and the reason as body when there was none."""
+
+    status: int
+    body: bytes
+
+
+def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
+    """Start the image restricted and prove it; the container is gone when this returns."""
+    from docker.errors import APIError
+
+    options = sandbox.restricted(subject.policy, subject.port)
+    with run.container(subject.target, subject.image, options) as container:
+        began = time.time()
+        try:
+            container.start()
+        except APIError as error:
+            reason = str(error.explanation).splitlines()[0]
+            return (subject.verdict("runtime.starts", False, reason, "starts", "does not start"),)
+        return tuple(_all(subject, container, began, engine_host))
+
+
+def _all(
+    subject: Subject, container: Container, began: float, engine_host: str
+) -> Iterator[Verdict]:
+    ready = _healthy(subject, container, began)
+    yield ready
+    if ready.status is Status.FAILED:
+        return
+    sandbox.announce(subject.target, ready.message)
+    yield from _answers(subject, container)
+    yield _no_root(subject, sandbox.uids(container, engine_host))
+    yield _stops(subject, container)
+
+
+def _healthy(subject: Subject, container: Container, began: float) -> Verdict:
+    """The image's own health check says yes within the limit; seen by the engine's events."""
+    limit = subject.policy.healthy_seconds
+    if not (subject.config.get("Healthcheck") or {}).get("Test"):
+        return subject.verdict(
+            "runtime.healthy", None, "-", f"{limit:g} s", "the image has no health check"
+        )
+    state = _wait_for_health(container, began, limit)
+    took = time.time() - began
+    measured = f"{state} after {took:.1f} s"
+    if state == "healthy":
+        return subject.verdict("runtime.healthy", True, measured, f"{limit:g} s", measured)
+    last = _last_line(container)
+    return subject.verdict(
+        "runtime.healthy", False, measured, f"healthy in {limit:g} s", f"{measured}: {last}"
+    )
+
+
+def _wait_for_health(container: Container, began: float, limit: float) -> str:
+    """Wait for "healthy" or the end of the container; otherwise the state at the limit."""
+    client = container.client
+    assert client is not None  # noqa: S101 - set by the SDK on every container it returns
+    events = client.api.events(
+        since=int(began) - 1,
+        until=math.ceil(began + limit),
+        filters={"container": container.id, "event": ["health_status", "die"]},
+        decode=True,
+    )
+    with contextlib.closing(events):
+        for event in events:
+            action = str(event.get("Action", ""))
+            if action == "die":
+                code = event.get("Actor", {}).get("Attributes", {}).get("exitCode", "?")
+                return f"exited with {code}"
+            if action == "health_status: healthy":
+                return "healthy"
+    return "not healthy"
+
+
+def _answers(subject: Subject, container: Container) -> Iterator[Verdict]:
+    port = _published(container, subject.port)
+    if port is None:
+        yield subject.verdict("runtime.answers", None, "-", "-", "no port: set one in the policy")
+        return
+    health = subject.policy.health
+    if health:
+        answer = fetch(port, health)
+        yield subject.verdict(
+            "runtime.health-path",
+            answer.status == 200,
+            _status(answer),
+            "HTTP 200",
+            f"GET {health}: {_status(answer)}",
+        )
+        yield from _identity(subject, answer)
+    if subject.policy.page:
+        answer = fetch(port, subject.policy.page)
+        yield subject.verdict(
+            "runtime.page",
+            200 <= answer.status < 400,
+            _status(answer),
+            "HTTP 200 to 399",
+            f"GET {subject.policy.page}: {_status(answer)}",
+        )
+
+
+def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
+    """What runs says that it is what was built: version and commit of the build's labels."""
+    labels = subject.config.get("Labels") or {}
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        said = None
+    for proof, key, label in (
+        ("supply-chain.version", "version", VERSION_LABEL),
+        ("supply-chain.commit", "commit", REVISION_LABEL),
+    ):
+        expected = labels.get(label)
+        if expected is None:
+            yield subject.verdict(proof, None, "-", "-", f"the image has no label {label}")
+            continue
+        found = said.get(key) if isinstance(said, dict) else None
+        message = f"{key} {found}" if found == expected else f"{key} is {found}, not {expected}"
+        yield subject.verdict(proof, found == expected, str(found), str(expected), message)
+
+
+def _no_root(subject: Subject, uids: Mapping[int, tuple[int, ...]]) -> Verdict:
+    """No process has 0 among its real, effective, saved and file-system uid."""
+    roots = [pid for pid, ids in uids.items() if 0 in ids]
+    seen = sorted({uid for ids in uids.values() for uid in ids})
+    measured = f"{len(uids)} processes, uids {', '.join(map(str, seen))}"
+    if not uids:
+        return subject.verdict("identity.uids", False, measured, "no uid 0", "no process was seen")
+    message = f"{len(roots)} of {len(uids)} processes run as root" if roots else measured
+    return subject.verdict("identity.uids", not roots, measured, "no uid 0", message)
+
+
+def _stops(subject: Subject, container: Container) -> Verdict:
+    """The stop signal of the image leads to a clean exit within the limit."""
+    limit = subject.policy.stop_seconds
+    began = time.monotonic()
+    container.stop(timeout=int(limit) or 1)
+    took = time.monotonic() - began
+    code = int(container.wait(timeout=limit + 30)["StatusCode"])
+    measured = f"exit {code} after {took:.1f} s"
+    allowed = f"exit 0 or 143 in {limit:g} s"
+    passed = code in GRACEFUL_EXITS and took <= limit
+    message = f"stopped with {measured}" if passed else f"not graceful: {measured}"
+    return subject.verdict("runtime.stops", passed, measured, allowed, message)
+
+
+def fetch(port: int, path: str) -> Answer:
+    """GET ``path`` on the loopback address; never raises for an answer that does not come."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        response = connection.getresponse()
+        return Answer(response.status, response.read(ANSWER_LIMIT_BYTES))
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, f"{type(error).__name__}: {error}".encode())
+    finally:
+        connection.close()
+
+
+def _published(container: Container, port: int | None) -> int | None:
+    container.reload()
+    bindings = container.ports.get(f"{port}/tcp") or []
+    return int(bindings[0]["HostPort"]) if bindings else None
+
+
+def _status(answer: Answer) -> str:
+    return f"HTTP {answer.status}" if answer.status else answer.body.decode(errors="replace")
+
+
+def _last_line(container: Container) -> str:
+    lines = container.logs(tail=20).decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:200] if lines else "it logged nothing"

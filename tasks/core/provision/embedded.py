@@ -1,0 +1,183 @@
+"""The embedded engine: a Docker Engine of Slipway's own, for machines that have none."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from tasks.core import process
+from tasks.core.engine import Engine
+from tasks.core.provision import apt, daemons, machine, network, registry, tools
+from tasks.core.provision import home as homes
+from tasks.core.provision.daemons import Daemon
+from tasks.core.provision.home import Home
+from tasks.core.provision.network import Guest
+
+NAME = "dockerd"
+START_SECONDS = 60
+STOP_SECONDS = 30
+PROGRAMS = {"runc": "runc", "iptables": "iptables"}
+
+
+def find() -> Engine | None:
+    """The embedded engine if it is up; starts nothing."""
+    home = homes.current()
+    location = registry.address(home)
+    if location is None or daemons.running(home.record(NAME)) is None:
+        return None
+    if not answers(home.socket) or not registry.answers(location):
+        return None
+    return _engine(home, location, started=False)
+
+
+def up() -> Engine:
+    """The embedded engine, brought up where it is not. One process at a time does that.
+
+    Raises OutOfReach where the machine does not allow it, or something fails to start.
+    """
+    engine = find()
+    if engine is not None:
+        return engine
+    machine.require()
+    home = homes.current()
+    homes.prepare(home)
+    with homes.locked(home, "engine"):
+        engine = find()
+        if engine is None:
+            engine = _start(home)
+    return engine
+
+
+def down() -> bool:
+    """End the embedded engine and its registry; what they keep stays. True when one was running."""
+    home = homes.current()
+    if not home.root.is_dir() or not home.runtime.is_dir():
+        return False
+    with homes.locked(home, "engine"):
+        stopped = daemons.stop(home.record(NAME), seconds=STOP_SECONDS)
+        _end_orphans(home)
+        stopped = daemons.stop(home.record(registry.NAME), seconds=STOP_SECONDS) or stopped
+        network.detach(home)
+    return stopped
+
+
+def registry_up() -> str:
+    """The address of the loopback registry alone, started where it does not run."""
+    machine.require()
+    home = homes.current()
+    location = registry.address(home)
+    if location and registry.answers(location):
+        return location
+    homes.prepare(home)
+    with homes.locked(home, "engine"):
+        tools.ensure(home)
+        return registry.start(home)
+
+
+def configuration(home: Home, location: str, guest: Guest | None) -> dict[str, Any]:
+    """dockerd's configuration: its folders, the containerd image store, the registry as mirror."""
+    settings: dict[str, Any] = {
+        "hosts": [home.host],
+        "data-root": str(home.root / "data"),
+        "exec-root": str(home.runtime / "exec"),
+        "pidfile": str(home.runtime / "dockerd.pid"),
+        "features": {"containerd-snapshotter": True},
+        "registry-mirrors": [f"http://{location}"],
+        "shutdown-timeout": 10,
+    }
+    if guest is not None:
+        settings |= {
+            "bridge": guest.bridge,
+            "iptables": False,
+            "ip6tables": False,
+            "default-address-pools": [{"base": str(guest.networks), "size": 24}],
+        }
+    return settings
+
+
+def answers(path: Path) -> bool:
+    """Whether an engine answers at the unix socket ``path``."""
+    connection = http.client.HTTPConnection("localhost")
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(5)
+            link.connect(str(path))
+            connection.sock = link
+            connection.request("GET", "/_ping")
+            return connection.getresponse().read() == b"OK"
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _start(home: Home) -> Engine:
+    homes.sweep(home, "engine")
+    machine.install(PROGRAMS)
+    tools.ensure(home)
+    tools.link_plugins(home)
+    location = registry.start(home)
+    settings = home.root / "daemon.json"
+    guest = _guest(home)
+    homes.write(settings, json.dumps(configuration(home, location, guest), indent=1) + "\n")
+    pid = daemons.running(home.record(NAME))
+    if pid is not None and answers(home.socket):
+        # Only the registry had ended. dockerd reads its mirrors anew on this signal.
+        os.kill(pid, signal.SIGHUP)
+    else:
+        daemons.stop(home.record(NAME), seconds=STOP_SECONDS)
+        _start_engine(home, settings)
+    return _engine(home, location, started=True)
+
+
+def _start_engine(home: Home, settings: Path) -> None:
+    process.note("slipway: starting the embedded engine …")
+    for stale in (home.socket, home.runtime / "dockerd.pid"):
+        stale.unlink(missing_ok=True)
+    daemon = Daemon(
+        "the embedded engine",
+        (str(home.tools / "usr/sbin/dockerd"), "--config-file", str(settings)),
+        home.record(NAME),
+        home.logs / "dockerd.log",
+    )
+    environment = {"PATH": tools.path(home)}
+    daemons.start(daemon, lambda: answers(home.socket), env=environment, seconds=START_SECONDS)
+
+
+def _guest(home: Home) -> Guest | None:
+    """Guest networking when another engine runs on this machine, none when this one is alone."""
+    if not daemons.others("dockerd", [home.record(NAME)]):
+        return None
+    guest = network.guest(home)
+    network.attach(guest)
+    return guest
+
+
+def _end_orphans(home: Home) -> None:
+    """A dockerd that was killed leaves its containerd behind."""
+    try:
+        pid = int((home.runtime / "exec/containerd/containerd.pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except (OSError, ValueError):
+        return
+    if str(home.runtime / "exec") in command:
+        os.kill(pid, signal.SIGTERM)
+
+
+def _engine(home: Home, location: str, *, started: bool) -> Engine:
+    return Engine(
+        kind="embedded",
+        host=home.host,
+        environment={
+            "DOCKER_HOST": home.host,
+            "DOCKER_CONFIG": str(home.config),
+            "PATH": tools.path(home),
+        },
+        docker=str(tools.docker(home)),
+        registry=location,
+        started=started,
+        native_platform=apt.native_platform(),
+    )

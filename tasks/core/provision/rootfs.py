@@ -1,0 +1,165 @@
+"""Root file systems of look-alikes: commands for mmdebstrap, and distroless trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.core import process
+from tasks.core.provision import apt, layers
+from tasks.core.provision.layers import Entry
+from tasks.core.provision.recipes import BASIC, Recipe
+
+PROGRAMS = {
+    "mmdebstrap": "mmdebstrap",
+    "arch-test": "arch-test",
+}
+HOOKS = "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
+KEYRING_PACKAGES = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+#: What the slim originals leave out: pages for people. Copyright files stay.
+NO_DOCUMENTATION = (
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/man/*",
+)
+#: Where nothing is run, the files that maintainer scripts would make have to be made here.
+PREPARE = (
+    'test -e "$1/etc/passwd" || cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"',
+    'test -e "$1/etc/group" || cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"',
+    'test -e "$1/usr/bin/awk" || ln -s mawk "$1/usr/bin/awk"',
+    'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/apt/apt.conf.d/99mmdebstrap"',
+)
+NODE_HOOKS = (
+    'echo "node:x:1000:" >> "$1/etc/group"',
+    'echo "node:x:1000:1000::/home/node:/bin/bash" >> "$1/etc/passwd"',
+    'install -d -m 755 -o 1000 -g 1000 "$1/home/node"',
+)
+NGINX_HOOKS = (
+    'test -s "$1/etc/ssl/certs/ca-certificates.crt" || cat "$1"/usr/share/ca-certificates/mozilla/*'
+    ' > "$1/etc/ssl/certs/ca-certificates.crt"',
+    # The original's numeric user; whatever Debian's packages put there is not used.
+    'sed -i "/^[^:]*:[^:]*:101:/d" "$1/etc/passwd" "$1/etc/group"',
+    'echo "nginx:x:101:" >> "$1/etc/group"',
+    'echo "nginx:x:101:101:nginx user:/nonexistent:/bin/false" >> "$1/etc/passwd"',
+    'rm -rf "$1/etc/nginx/sites-enabled" "$1/etc/nginx/sites-available"'
+    ' "$1/etc/nginx/modules-enabled" "$1/usr/share/nginx/html"',
+    'ln -sf /dev/stdout "$1/var/log/nginx/access.log"',
+    'ln -sf /dev/stderr "$1/var/log/nginx/error.log"',
+    'install -d -o 101 -g 0 "$1/var/cache/nginx" "$1/etc/nginx/conf.d"',
+    'chown -R 101:0 "$1/etc/nginx" "$1/var/cache/nginx"',
+    'chmod -R g+w "$1/etc/nginx" "$1/var/cache/nginx"',
+)
+#: What busybox answers to in the debug flavour.
+BUSYBOX = ("sh", "ash", "cat", "echo", "env", "find", "grep", "id", "ls", "ps", "sleep", "wget")
+DISTROLESS_USERS = {
+    "root": (0, "/root"),
+    "nobody": (65534, "/nonexistent"),
+    "nonroot": (65532, "/home/nonroot"),
+}
+
+
+@dataclass(frozen=True)
+class Rootfs:
+    """A root file system to make: for a recipe and a platform, from one suite, into ``target``."""
+
+    recipe: Recipe
+    platform: str
+    suite: str
+    target: Path
+
+
+def command(made: Rootfs, archive: apt.Archive, native: str) -> tuple[str, ...]:
+    """The mmdebstrap command for a root file system.
+
+    For the machine's own architecture packages are configured, so that apt works in a RUN. For
+    another one they are only unpacked: their scripts would need emulation, and a minute each.
+    """
+    own = made.platform == native
+    hooks = (*PREPARE, *(NODE_HOOKS if made.recipe.family == "node" else NGINX_HOOKS))
+    return (
+        *("mmdebstrap", "--mode=root", f"--variant={'minbase' if own else 'extract'}"),
+        f"--architectures={apt.ARCHITECTURES[made.platform]}",
+        f"--include={','.join(packages(made, archive, own=own))}",
+        f"--hook-dir={HOOKS}",
+        # The folders we work in may be entered by root alone.
+        *('--aptopt=APT::Sandbox::User "root"', "--aptopt=Acquire::Retries 2"),
+        *(f"--dpkgopt={option}" for option in NO_DOCUMENTATION if made.recipe.flavour != "full"),
+        *(f"--customize-hook={hook}" for hook in hooks),
+        *("--skip=output/dev", made.suite, str(made.target)),
+        *sources(archive, made.suite),
+    )
+
+
+def packages(made: Rootfs, archive: apt.Archive, *, own: bool) -> tuple[str, ...]:
+    """What goes in by name; a configured system brings the essential packages by itself."""
+    basic = () if own else BASIC
+    keyring = KEYRING_PACKAGES[archive.system.name]
+    named = (keyring if name == "debian-archive-keyring" else name for name in basic)
+    return tuple(dict.fromkeys((*named, "netbase", *made.recipe.packages)))
+
+
+def sources(archive: apt.Archive, suite: str) -> tuple[str, ...]:
+    """The sources lines for ``suite``; testing has neither updates nor its own security suite."""
+    return archive.release(suite, testing=suite == "testing")
+
+
+def suites(recipe: Recipe, archive: apt.Archive) -> tuple[str, ...]:
+    """The suites to try in turn. Ubuntu's archive has no Debian release: its own has to do."""
+    return recipe.suites if archive.system.name == "debian" else (archive.system.codename,)
+
+
+def system_overlay(archive: apt.Archive, suite: str) -> Iterator[Entry]:
+    """Files that the originals carry for apt: sources without this machine's paths, tidy habits."""
+    keyring = apt.KEYRINGS[archive.system.name]
+    own = apt.Archive(archive.system, archive.uri, archive.security_uri, str(keyring))
+    text = "".join(f"{line}\n" for line in sources(own, suite))
+    yield Entry("etc/apt/sources.list", text.encode())
+
+
+def distroless(made: Rootfs, archive: apt.Archive, work: Path) -> Iterator[Entry]:
+    """The entries of a distroless tree: packages unpacked one by one, nothing they depend on."""
+    lines = sources(archive, made.suite)
+    architecture = apt.ARCHITECTURES[made.platform]
+    found = apt.fetch(work, lines, made.recipe.packages, architecture)
+    root = work / "tree"
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (root / "usr" / name).mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(f"usr/{name}")
+    apt.unpack(found, root)
+    keep = (entry for entry in layers.tree(root) if _ships(entry.path))
+    yield from keep
+    for package in found:
+        control = process.read(("dpkg-deb", "--field", str(package)), timeout=30).stdout
+        yield Entry(f"var/lib/dpkg/status.d/{package.name.partition('_')[0]}", control.encode())
+    yield from _identity(root)
+    if "debug" in made.recipe.flavour:
+        yield from (Entry(f"busybox/{name}", link="/usr/bin/busybox") for name in BUSYBOX)
+
+
+def _ships(path: str) -> bool:
+    """Leave out documentation but copyrights, and the scripts that a shell would be needed for."""
+    if path.startswith("usr/share/doc/") and "." not in path.rpartition("/")[2]:
+        return path.endswith("/copyright") or path.count("/") <= 3
+    return not path.startswith(
+        ("usr/share/doc/", "usr/share/man/", "usr/share/lintian", "usr/sbin/update-", "etc/update-")
+    )
+
+
+def _identity(root: Path) -> Iterator[Entry]:
+    """Users, their homes, the bundle of certificate authorities."""
+    users = DISTROLESS_USERS.items()
+    passwd = (f"{name}:x:{uid}:{uid}:{name}:{home}:/sbin/nologin\n" for name, (uid, home) in users)
+    yield Entry("etc/passwd", "".join(passwd).encode())
+    yield Entry("etc/group", "".join(f"{n}:x:{uid}:\n" for n, (uid, _) in users).encode())
+    bundle = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
+    yield Entry("etc/ssl/certs/ca-certificates.crt", b"".join(f.read_bytes() for f in bundle))
+    yield Entry("home/nonroot", mode=0o700, uid=65532, gid=65532)
+    yield Entry("tmp", mode=0o1777)
+
+
+def missing_programs(recipes: Sequence[Recipe]) -> dict[str, str]:
+    """The programs that ``recipes`` need on this machine, with the packages that bring them."""
+    return PROGRAMS if any(recipe.family != "distroless" for recipe in recipes) else {}

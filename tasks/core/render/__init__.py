@@ -1,0 +1,1 @@
+"""Tables and documents as text: rendering returns strings, `output.emit` prints them."""

@@ -1,0 +1,49 @@
+"""Rows -> a table as text, Markdown or JSON, and numbers as people read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.core.errors import UsageError
+
+MIB = 2**20
+SCHEMA = 1
+
+
+def choose(given: str, allowed: Sequence[str]) -> str:
+    """``given`` if it is one of the formats ``allowed``; a UsageError that lists them if not."""
+    if given not in allowed:
+        raise UsageError(f"--format {given!r} is not one of {', '.join(allowed)}")
+    return given
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, markdown: bool = False) -> str:
+    """A table. Cells that are text stand left, numbers right; None is shown as a dash."""
+    from tabulate import tabulate
+
+    cells = [["-" if cell is None else cell for cell in row] for row in rows]
+    style = "github" if markdown else "simple"
+    return tabulate(cells, headers=headers, tablefmt=style, disable_numparse=True)
+
+
+def document(fields: Mapping[str, Any]) -> str:
+    """A JSON document with its schema number."""
+    return json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False)
+
+
+def mib(size_bytes: int | None) -> str | None:
+    """Bytes as MiB (2^20 bytes) with one decimal."""
+    return None if size_bytes is None else f"{size_bytes / MIB:.1f} MiB"
+
+
+def seconds(duration: float) -> str:
+    """Seconds with one decimal."""
+    return f"{duration:.1f} s"
+
+
+def short_digest(digest: str) -> str:
+    """A digest as people compare it: the algorithm and 12 hexadecimal digits."""
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm}:{digits[:12]}" if digits else digest[:12]

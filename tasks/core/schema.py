@@ -1,0 +1,167 @@
+"""Which settings there are: Slipway's own, and those that ``.env.example`` adds.
+
+``.env.example`` is the schema of a repository: each ``NAME=default`` line declares a variable. The
+variables that Slipway itself reads exist without that file too, so that ``tasks/`` works in a
+repository that has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tasks.core import envfile
+
+ENGINES = ("auto", "system", "embedded")
+PLATFORMS = (
+    "linux/386",
+    "linux/amd64",
+    "linux/arm/v5",
+    "linux/arm/v6",
+    "linux/arm/v7",
+    "linux/arm64",
+    "linux/loong64",
+    "linux/mips64le",
+    "linux/ppc64le",
+    "linux/riscv64",
+    "linux/s390x",
+)
+PLATFORM_ALIASES = {
+    "linux/x86_64": "linux/amd64",
+    "linux/aarch64": "linux/arm64",
+    "linux/arm64/v8": "linux/arm64",
+    "linux/arm": "linux/arm/v7",
+}
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_COMMIT = re.compile(r"([0-9a-f]{7,64}|unknown)\Z")
+_HOST = r"(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::\d{1,5})?"
+_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REGISTRY = re.compile(rf"{_HOST}(?:/{_PATH})*\Z")
+_IMAGE = re.compile(
+    rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(?:@sha256:[0-9a-f]{64})?\Z"
+)
+_SECRET = re.compile(
+    r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PRIVATE|AUTH|APIKEY|KEY)(_|$)",
+    re.IGNORECASE,
+)
+
+#: A check takes a value and returns what is wrong with it, with the mend, or None.
+Check = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One setting: its name, its default ("" means computed or not set) and its check."""
+
+    name: str
+    default: str
+    check: Check | None = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether the name says that the value must not be shown."""
+        return _SECRET.search(self.name) is not None
+
+
+def load(root: Path, example: str = ".env.example") -> dict[str, Variable]:
+    """The schema of the repository at ``root``: Slipway's own variables and those of ``example``.
+
+    Raises UsageError when ``example`` is malformed or declares a default that its check refuses.
+    """
+    schema = {variable.name: variable for variable in _builtin(root)}
+    path = root / example
+    if not path.is_file():
+        return schema
+    for entry in envfile.parse(path):
+        check = schema[entry.name].check if entry.name in schema else _check_by_name(entry.name)
+        schema[entry.name] = Variable(entry.name, entry.value, check)
+        problem = check(entry.value) if check and entry.value else None
+        if problem:
+            raise envfile.problem(path, entry.line, f"{entry.name}: {problem}")
+    return schema
+
+
+def is_name(name: str) -> bool:
+    """Whether ``name`` can be the name of an environment variable."""
+    return _NAME.match(name) is not None
+
+
+def platforms(value: str) -> tuple[str, ...]:
+    """The platforms in a comma-separated list, by their usual names (aarch64 -> arm64)."""
+    words = [word.strip().lower() for word in value.split(",")]
+    return tuple(PLATFORM_ALIASES.get(word, word) for word in words if word)
+
+
+def _builtin(root: Path) -> tuple[Variable, ...]:
+    folder = re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "project"
+    return (
+        Variable(
+            "PROJECT", folder, _matches(_PROJECT, "lower-case letters, digits, '.', '_', '-'")
+        ),
+        Variable("VERSION", "", _matches(_TAG, "letters, digits, '.', '_', '-', at most 128")),
+        Variable("GIT_COMMIT", "", _matches(_COMMIT, "7 to 64 hexadecimal digits, or 'unknown'")),
+        Variable("BUILD_DATE", "", _check_date),
+        Variable("REGISTRY", "", _matches(_REGISTRY, "host[:port][/path] without a scheme")),
+        Variable("PLATFORMS", "linux/amd64", _check_platforms),
+        Variable("CA_BUNDLE", "", _check_file),
+        Variable("ENGINE", "auto", _check_engine),
+        Variable("PROFILE", "", _matches(_PROFILE, "letters, digits, '_', '-'")),
+    )
+
+
+def _check_by_name(name: str) -> Check | None:
+    if name.endswith("_IMAGE"):
+        return _matches(_IMAGE, "an image reference like name:tag, host/name:tag@sha256:…")
+    return None
+
+
+def _matches(pattern: re.Pattern[str], expected: str) -> Check:
+    def check(value: str) -> str | None:
+        return None if pattern.match(value) else f"{value!r} is not valid; expected {expected}"
+
+    return check
+
+
+def _check_engine(value: str) -> str | None:
+    if value in ENGINES:
+        return None
+    return f"{value!r} is not one of {', '.join(ENGINES)}"
+
+
+def _check_platforms(value: str) -> str | None:
+    names = platforms(value)
+    if not names:
+        return f"{value!r} names no platform; expected a list like linux/amd64,linux/arm64"
+    unknown = [name for name in names if name not in PLATFORMS]
+    if unknown:
+        return f"{unknown[0]!r} is not a platform Slipway knows; expected {', '.join(PLATFORMS)}"
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"{twice[0]!r} is listed twice" if twice else None
+
+
+def _check_date(value: str) -> str | None:
+    expected = "expected RFC 3339 like 2026-01-31T12:00:00Z"
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return f"{value!r} is not a date; {expected}"
+    if moment.tzinfo is None or "T" not in value:
+        return f"{value!r} has no time or no time zone; {expected}"
+    return None
+
+
+def _check_file(value: str) -> str | None:
+    return None if Path(value).is_file() else f"{value!r} is not a file that can be read"
+
+
+def values(schema: Mapping[str, Variable]) -> dict[str, str]:
+    """The defaults by name, those that are computed or not set as ""."""
+    return {name: variable.default for name, variable in schema.items()}

@@ -1,0 +1,74 @@
+"""What a task works with: the repository, its settings, and the engine once it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from invoke.context import Context
+
+from tasks.core import definitions, engine, settings
+from tasks.core.definitions import Definition
+from tasks.core.engine import Engine
+from tasks.core.settings import Settings
+
+#: The repository that tasks/ lies in.
+ROOT = Path(__file__).absolute().parents[2]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of a task: the repository at ``root``, its settings, invoke's ``--dry``."""
+
+    root: Path
+    settings: Settings
+    files: tuple[str, ...]
+    dry: bool
+    #: What `invoke.yaml` says under "slipway".
+    config: Mapping[str, Any]
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine; brought up on first use where the machine has none."""
+        return engine.ensure(self.settings["ENGINE"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What docker and buildx get on top of this process's environment."""
+        return {**self.settings.environment(), **self.engine.environment}
+
+    def everything(self) -> Definition:
+        """Every target of the bake file, resolved."""
+        files = definitions.bake_files(self.root, self.files)
+        return definitions.everything(self.engine.docker, self.root, files, self.environment)
+
+    def definition(self, names: Sequence[str]) -> Definition:
+        """The targets that bake would build for ``names`` (targets or groups)."""
+        files = definitions.bake_files(self.root, self.files)
+        return definitions.load(self.engine.docker, self.root, files, self.environment, names)
+
+
+def begin(
+    context: Context,
+    env_file: str | None = None,
+    profile: str | None = None,
+    overrides: Sequence[str] = (),
+    files: Sequence[str] = (),
+) -> Session:
+    """Read the settings; nothing else is touched yet."""
+    loaded = settings.load(ROOT, env_file=env_file, profile=profile, overrides=overrides)
+    return Session(
+        ROOT,
+        loaded,
+        tuple(files),
+        bool(context.config.run.dry),
+        _plain(context.config.get("slipway", {})),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """invoke's configuration as plain dictionaries: its own type is no Mapping."""
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value

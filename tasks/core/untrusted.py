@@ -1,0 +1,57 @@
+"""Typed access to JSON that somebody else wrote: nothing is believed before it is looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Malformed(Exception):
+    """Data from outside is not what it claims to be; the message says what and where."""
+
+
+def parse(content: bytes, where: str) -> Any:
+    """The JSON document ``content``. Raises Malformed for anything else, however deeply nested."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{where} is not valid JSON: {error}") from None
+
+
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """``value`` if it is a JSON object."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{where} is not an object")
+    return value
+
+
+def sequence(value: Any, where: str) -> Sequence[Any]:
+    """``value`` if it is a JSON array."""
+    if not isinstance(value, list):
+        raise Malformed(f"{where} is not an array")
+    return value
+
+
+def text(value: Any, where: str) -> str:
+    """``value`` if it is a string."""
+    if not isinstance(value, str):
+        raise Malformed(f"{where} is not a string")
+    return value
+
+
+def count(value: Any, where: str) -> int:
+    """``value`` if it is a whole number that can count something (JSON's true is no number)."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Malformed(f"{where} is not a whole number of at least 0")
+    return value
+
+
+def digest(value: Any, where: str) -> str:
+    """``value`` if it is a sha256 digest."""
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise Malformed(f"{where} is not a sha256 digest: {str(value)[:80]!r}")
+    return value

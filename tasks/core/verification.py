@@ -1,0 +1,118 @@
+"""Run proofs on targets side by side and collect their verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from tasks.core import daemon, policy, sandbox
+from tasks.core.definitions import PRODUCTION, TESTING, Definition, Target
+from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.proofs import runtime
+from tasks.core.proofs.runtime import Subject
+from tasks.core.sandbox import Run
+from tasks.core.session import Session
+from tasks.core.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Prover = Callable[[Run, Subject], tuple[Verdict, ...]]
+
+
+def production(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
+    """Prove the production image of every service, or of the targets that match ``patterns``."""
+    chosen = _choose(session.everything(), patterns, lambda target: target.released, PRODUCTION)
+    host = session.engine.host
+    return _each(session, chosen, lambda run, subject: runtime.prove(run, subject, host))
+
+
+def tests(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
+    """Start every testing image, whose command runs the service's tests, and wait for its end."""
+    chosen = _choose(
+        session.everything(), patterns, lambda target: target.stage == TESTING, TESTING
+    )
+    return _each(session, chosen, _run_tests)
+
+
+def _choose(
+    definition: Definition, patterns: Sequence[str], wanted: Callable[[Target], bool], kind: str
+) -> list[Target]:
+    """The targets that ``patterns`` name, or without patterns those that are ``wanted``."""
+    narrowed = definition.narrowed(patterns).targets.values()
+    chosen = [target for target in narrowed if patterns or wanted(target)]
+    if not chosen:
+        raise UsageError(f"the bake file defines no target with the stage {kind!r}")
+    for target in chosen:
+        if not target.tags:
+            raise UsageError(f"{target.name} has no tag: its image cannot be found by name")
+    return chosen
+
+
+def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:
+    """Prove all targets at once. Whatever ends this, no container of it is left."""
+    with contextlib.closing(daemon.connect(session.engine)) as client:
+        subjects = [_subject(client, session.config, target) for target in targets]
+        with (
+            ThreadPoolExecutor(max_workers=len(subjects)) as pool,
+            sandbox.run(client, session.settings.project) as run,
+        ):
+            futures = [pool.submit(prove, run, subject) for subject in subjects]
+            return tuple(verdict for future in futures for verdict in _result(future))
+
+
+def _result(future: Future[tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
+    """A thread's result, waited for in slices so that Ctrl-C is noticed at once."""
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            future.exception(timeout=0.2)
+    return future.result()
+
+
+def _subject(client: DockerClient, config: Mapping[str, Any], target: Target) -> Subject:
+    from docker.errors import ImageNotFound
+
+    name = target.tags[0]
+    try:
+        attributes = client.api.inspect_image(name)
+    except ImageNotFound:
+        raise OutOfReach(
+            f"{target.name}: no image {name} in the engine; run: inv build.targets {target.name}"
+        ) from None
+    variant = attributes.get("Variant")
+    platform = f"{attributes['Os']}/{attributes['Architecture']}" + (
+        f"/{variant}" if variant else ""
+    )
+    limits = policy.for_target(config, target.name)
+    return Subject(target.name, name, platform, attributes.get("Config") or {}, limits)
+
+
+def _run_tests(run: Run, subject: Subject) -> tuple[Verdict, ...]:
+    from requests.exceptions import ConnectionError as Gone
+    from requests.exceptions import ReadTimeout
+
+    limit = subject.policy.tests_seconds
+    options = {"detach": True, "network_mode": "none", "init": False}
+    sandbox.announce(subject.target, "running its tests …")
+    began = time.monotonic()
+    with run.container(subject.target, subject.image, options) as container:
+        container.start()
+        try:
+            code = int(container.wait(timeout=limit)["StatusCode"])
+            ended = f"exit {code}"
+        except (ReadTimeout, Gone):
+            code, ended = -1, "still running"
+        measured = f"{ended} after {time.monotonic() - began:.1f} s"
+        logs = container.logs().decode(errors="replace")
+    if code == 0:
+        sandbox.announce(subject.target, f"tests passed: {measured}")
+    else:
+        sandbox.announce(subject.target, f"tests failed: {measured}; the end of what they said:")
+        for line in logs.strip().splitlines()[-40:]:
+            sandbox.announce(subject.target, line)
+    allowed = f"exit 0 in {limit:g} s"
+    message = f"tests passed, {measured}" if code == 0 else f"tests failed, {measured}"
+    return (subject.verdict("tests.pass", code == 0, measured, allowed, message),)

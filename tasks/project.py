@@ -1,0 +1,40 @@
+"""What spans all verbs: the pipeline, and the project's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+
+from tasks.core import checks, session
+from tasks.core import engine as engines
+from tasks.core import pipeline as stages
+from tasks.core.command import command
+from tasks.core.provision import embedded
+
+
+@command()
+def pipeline(
+    c: Context,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build, test, prove and measure everything; brings an engine up where there is none."""
+    stages.run(session.begin(c, env_file, profile, set_))
+
+
+@command()
+def test(c: Context, unit: bool = False) -> None:
+    """Run lint, types, unit tests, then tests against a real engine."""
+    now = session.begin(c)
+    checks.install(now.root)
+    if unit:
+        checks.run(now.root, {}, unit=True)
+        return
+    was_up = engines.find(now.settings["ENGINE"]) is not None
+    try:
+        checks.run(now.root, {}, unit=False)
+    finally:
+        if not was_up:
+            embedded.down()

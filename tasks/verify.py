@@ -1,0 +1,48 @@
+"""Prove images by observation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+
+from tasks.core import session, verdicts, verification
+from tasks.core.command import command
+from tasks.core.render import output, tables
+from tasks.core.render import verdicts as verdict_table
+
+
+@command()
+def production(
+    c: Context,
+    target: Sequence[str] = (),
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Start each production image restricted; prove health, version, users and its end."""
+    tables.choose(format_, verdict_table.FORMATS)
+    now = session.begin(c, env_file, profile, set_)
+    found = verification.production(now, target)
+    output.emit(verdict_table.render(found, format_), output_)
+    verdicts.demand(found)
+
+
+@command()
+def tests(
+    c: Context,
+    target: Sequence[str] = (),
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Run the tests of every service by starting its testing image."""
+    tables.choose(format_, verdict_table.FORMATS)
+    now = session.begin(c, env_file, profile, set_)
+    found = verification.tests(now, target)
+    output.emit(verdict_table.render(found, format_), output_)
+    verdicts.demand(found)

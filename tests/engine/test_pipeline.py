@@ -1,0 +1,163 @@
+"""The main job, end to end, in a fresh copy: built, tested, proven, measured, cleaned."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tasks.core.engine import Engine
+from tests.engine.conftest import PREFIX, PROJECT, Ran, copy_repository, environment
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+MINE = {"label": f"dev.slipway.project={PROJECT}"}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_repository(tmp_path_factory.mktemp("clone") / "devops")
+
+
+def inv(root: Path, *words: str) -> Ran:
+    """As a person would: by ``./inv``, which makes its own environment first."""
+    done = subprocess.run(
+        ["./inv", *words],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=1500,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def first(root: Path, engine: Engine) -> Ran:
+    return inv(root, "pipeline")
+
+
+@pytest.fixture(scope="module")
+def foreign(client: DockerClient, first: Ran) -> str:
+    """Somebody else's container, running one of our images: nobody's business but theirs."""
+    container = client.containers.create(
+        f"{PREFIX}/devops-backend:latest", name=f"{PROJECT}-not-ours"
+    )
+    return str(container.id)
+
+
+def test_the_first_run_builds_and_proves_everything(first: Ran) -> None:
+    assert first.code == 0, first.err[-4000:]
+    summary = first.out[first.out.rindex("\nstage ") :]
+    for stage in (
+        "settings",
+        "engine",
+        "bases",
+        "baseline",
+        "multistage",
+        "tests",
+        "verify",
+        "sizes",
+    ):
+        line = next(line for line in summary.splitlines() if line.startswith(f"{stage} "))
+        assert " ok " in line
+
+
+def test_the_second_run_finds_everything_cached(root: Path, first: Ran) -> None:
+    again = inv(root, "pipeline")
+    assert again.code == 0, again.err[-4000:]
+    assert again.out.count("everything was cached") == 4  # two groups: at the build, in the summary
+
+
+def test_every_service_has_its_images(client: DockerClient, first: Ran) -> None:
+    tags = {tag for image in client.images.list(filters=MINE) for tag in image.tags}
+    expected = {
+        f"{PREFIX}/devops-{service}:{tag}"
+        for service in ("frontend", "backend")
+        for tag in ("baseline", "dev", "test", "latest")
+    }
+    assert expected | {f"{PREFIX}/devops-backend:debug"} <= tags
+
+
+def test_verdicts_are_json_and_prove_every_claim(root: Path, first: Ran) -> None:
+    ran = inv(root, "verify.production", "--format", "json")
+    assert ran.code == 0, ran.err[-4000:]
+    report = ran.json()
+    assert report["schema"] == 1
+    passed = {
+        (verdict["target"], verdict["proof"])
+        for verdict in report["verdicts"]
+        if verdict["status"] == "passed"
+    }
+    proofs = (
+        "runtime.healthy",
+        "runtime.health-path",
+        "runtime.page",
+        "runtime.stops",
+        "identity.uids",
+        "supply-chain.version",
+        "supply-chain.commit",
+    )
+    targets = ("frontend-production", "backend-production")
+    assert passed == {(target, proof) for target in targets for proof in proofs}
+    assert report["summary"] == {"passed": 14, "failed": 0, "skipped": 0}
+
+
+def test_production_is_less_than_half_of_the_baseline(root: Path, first: Ran) -> None:
+    report = inv(root, "report.sizes", "--format", "json").json()
+    sizes = {(image["target"].split("-")[0], image["variant"]): image for image in report["images"]}
+    for service in ("frontend", "backend"):
+        small, large = sizes[service, "multistage"], sizes[service, "baseline"]
+        assert small["reduction_percent"] >= 50
+        assert small["compressed_bytes"] <= large["compressed_bytes"] / 2
+        assert small["unpacked_bytes"] <= large["unpacked_bytes"] / 2
+
+
+def test_bake_by_hand_gives_the_same_targets(root: Path, engine: Engine, first: Ran) -> None:
+    """Without ``--file``, bake also reads the compose files that it finds."""
+    done = subprocess.run(
+        [engine.docker, "buildx", "bake", "--print"],
+        cwd=root,
+        env={**environment(), **engine.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    import json
+
+    by_hand = set(json.loads(done.stdout)["target"])
+    ours = inv(root, "build.print", "--format", "json").json()
+    assert by_hand == set(ours["groups"]["multistage"])
+    assert by_hand <= set(ours["targets"])
+
+
+def test_clean_takes_all_that_is_ours_and_nothing_else(
+    root: Path, client: DockerClient, first: Ran, foreign: str
+) -> None:
+    others = {str(image.id) for image in client.images.list()} - {
+        str(image.id) for image in client.images.list(filters=MINE)
+    }
+    dry = inv(root, "--dry", "clean.all")
+    assert dry.code == 0, dry.err
+    assert "image rm" in dry.out
+    refused = inv(root, "clean.all")
+    assert refused.code == 2
+    assert "--yes" in refused.said
+    kept = inv(root, "clean.all", "--yes")
+    assert kept.code == 0, kept.err
+    assert [container.id for container in client.containers.list(all=True, filters=MINE)] == [
+        foreign
+    ]
+    client.containers.get(foreign).remove(v=True)
+    cleaned = inv(root, "clean.all", "--yes")
+    assert cleaned.code == 0, cleaned.err
+    assert client.images.list(filters=MINE) == []
+    assert client.containers.list(all=True, filters=MINE) == []
+    assert others <= {str(image.id) for image in client.images.list()}

@@ -1,0 +1,62 @@
+"""BuildKit's history, on captured output."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tasks.core import history
+from tasks.core.builds import Build, Built
+from tasks.core.history import Step
+from tasks.core.render import build as build_table
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def test_a_cached_build_has_only_cached_steps() -> None:
+    trace = history.parse_trace((DATA / "history-logs-cached.jsonl").read_text().splitlines())
+    assert [(step.name, step.cached) for step in trace.steps] == [
+        ("[1/1] COPY Dockerfile /x", True)
+    ]
+    assert 0 < trace.seconds < 5
+
+
+def test_a_failed_build_lists_the_steps_that_ended() -> None:
+    trace = history.parse_trace((DATA / "history-logs-failed.jsonl").read_text().splitlines())
+    names = [step.name for step in trace.steps]
+    assert "[x 1/1] COPY Dockerfile /xy" in names
+    assert not [name for name in names if "internal" in name]
+
+
+def test_the_failing_step_is_named_with_its_last_words() -> None:
+    record = json.loads((DATA / "history-inspect-failed.json").read_text())
+    found = history.parse_failure(record, ["D2"])
+    assert found is not None
+    assert found.step == '[t 1/1] RUN ["/nonexist","lint"]'
+    assert found.reason.endswith("did not complete successfully: exit code: 1")
+    assert "no such file or directory" in found.log[-1]
+
+
+def test_another_builds_failure_is_not_ours() -> None:
+    record = json.loads((DATA / "history-inspect-failed.json").read_text())
+    assert history.parse_failure(record, ["Dockerfile.multistage"]) is None
+    assert history.parse_failure({**record, "Error": None}, ["D2"]) is None
+
+
+def built(name: str, *steps: Step) -> Built:
+    return Built(name, (f"{name}:latest",), "sha256:" + "a" * 64, 1.25, steps)
+
+
+def test_a_step_that_another_target_ran_is_no_hit() -> None:
+    shared = Step("sha256:1", "[base 1/1] RUN x", cached=False, seconds=3.0)
+    seen_cached = Step("sha256:1", "[base 1/1] RUN x", cached=True, seconds=0.0)
+    build = Build((built("a", shared), built("b", seen_cached)), 4.0)
+    assert [step.cached for step in build.steps] == [False]
+    assert build_table.summary(build) == "2 images in 4.0 s: 0 of 1 steps were cached."
+
+
+def test_the_table_says_when_everything_was_cached() -> None:
+    step = Step("sha256:1", "[1/1] COPY . .", cached=True, seconds=0.0)
+    text = build_table.render(Build((built("a", step),), 0.2))
+    assert "sha256:aaaaaaaaaaaa" in text
+    assert text.endswith("1 images in 0.2 s: everything was cached (1 steps).")

@@ -1,0 +1,55 @@
+"""The policy: inheritance by glob, and the place of everything that cannot be meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasks.core import policy
+from tasks.core.errors import UsageError
+
+
+def test_without_configuration_the_defaults_hold() -> None:
+    assert policy.for_target({}, "app") == policy.Policy()
+
+
+def test_later_entries_refine_earlier_ones() -> None:
+    config = {
+        "policy": {
+            "*": {"stop_seconds": 5, "writable": []},
+            "api-*": {"port": 8000, "health": "/health"},
+            "api-debug": {"health": None},
+        }
+    }
+    found = policy.for_target(config, "api-debug")
+    assert (found.port, found.health, found.stop_seconds, found.writable) == (8000, None, 5, ())
+    assert policy.for_target(config, "web").port is None
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "section": ({"polcy": {}}, "slipway.polcy: unknown key; known: policy"),
+    "key": ({"policy": {"web": {"prot": 1}}}, "slipway.policy.web.prot: unknown key; known: port,"),
+    "list": ({"policy": []}, r"slipway.policy: \[\] is not a mapping"),
+    "port": (
+        {"policy": {"*": {"port": "80"}}},
+        r"slipway.policy.\*.port: '80' is not a positive whole",
+    ),
+    "true": (
+        {"policy": {"*": {"port": True}}},
+        r"slipway.policy.\*.port: True is not a positive whole",
+    ),
+    "zero": (
+        {"policy": {"*": {"stop_seconds": 0}}},
+        r"slipway.policy.\*.stop_seconds: 0 is not a number",
+    ),
+    "texts": ({"policy": {"*": {"writable": "/tmp"}}}, r"writable: '/tmp' is not a list of texts"),
+    "text": ({"policy": {"*": {"health": 5}}}, r"health: 5 is not a text"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_policies_name_their_place(case: str) -> None:
+    config, expected = BAD[case]
+    with pytest.raises(UsageError, match=expected):
+        policy.for_target(config, "web")
