@@ -57,7 +57,6 @@ target "_frontend" {
   inherits = ["_common"]
   context  = "frontend"
   args = {
-    NGINX_IMAGE       = NGINX_IMAGE
     NODE_ENV          = NODE_ENV
     REACT_APP_API_URL = REACT_APP_API_URL
   }
@@ -67,7 +66,6 @@ target "_frontend" {
 target "_backend" {
   inherits = ["_common"]
   context  = "backend"
-  args     = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
   labels   = { "org.opencontainers.image.title" = "devops-backend" }
 }
 
@@ -94,6 +92,7 @@ target "backend-baseline" {
 target "_frontend-multistage" {
   inherits   = ["_frontend"]
   dockerfile = "Dockerfile.multistage"
+  args       = { NGINX_IMAGE = NGINX_IMAGE }
 }
 
 target "frontend-development" {
@@ -120,6 +119,7 @@ target "frontend-production" {
 target "_backend-multistage" {
   inherits   = ["_backend"]
   dockerfile = "Dockerfile.multistage"
+  args       = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
 }
 
 target "backend-development" {

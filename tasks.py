@@ -8,9 +8,9 @@ from pathlib import Path
 
 __path__ = [str(Path(__file__).with_name("tasks"))]
 
-from invoke.collection import Collection  # noqa: E402
+from invoke.collection import Collection
 
-from tasks import bases, build, clean, engine, project, report, verify  # noqa: E402
+from tasks import bases, build, clean, engine, project, report, verify
 
 namespace = Collection(bases, build, clean, engine, report, verify)
 namespace.add_task(project.pipeline)

@@ -23,7 +23,7 @@ def multistage(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Build the development, test and production images of every service."""
+    """Build development, test and production images."""
     now = session.begin(c, env_file, profile, set_)
     _build(now, ["multistage"], target, no_cache, push)
 
@@ -38,7 +38,7 @@ def baseline(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Build the single-stage images that the others are compared with."""
+    """Build the single-stage images to compare with."""
     now = session.begin(c, env_file, profile, set_)
     _build(now, ["baseline"], target, no_cache, push)
 
@@ -55,7 +55,7 @@ def targets(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Build any targets or groups of any bake file: build.targets NAME,NAME."""
+    """Build any targets or groups of a bake file: NAME,NAME."""
     now = session.begin(c, env_file, profile, set_, file)
     _build(now, [name for name in names.split(",") if name], target, no_cache, push)
 
@@ -71,7 +71,7 @@ def print_(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Show every target as it would be built, and where its settings come from."""
+    """Show what would be built, and where values come from."""
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_, file)
     definition = now.everything().narrowed(target)

@@ -20,13 +20,13 @@ def pipeline(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Build, test, prove and measure everything; brings an engine up where there is none."""
+    """Build, test, prove and measure everything."""
     stages.run(session.begin(c, env_file, profile, set_))
 
 
 @command()
 def test(c: Context, unit: bool = False) -> None:
-    """Run lint, types, unit tests, then tests against a real engine."""
+    """Run lint, types, unit tests, then engine tests."""
     now = session.begin(c)
     checks.install(now.root)
     if unit:

@@ -22,7 +22,7 @@ def production(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Start each production image restricted; prove health, version, users and its end."""
+    """Prove production images: health, version, users, stop."""
     tables.choose(format_, verdict_table.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found = verification.production(now, target)
@@ -40,7 +40,7 @@ def tests(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Run the tests of every service by starting its testing image."""
+    """Run the tests of every service in its testing image."""
     tables.choose(format_, verdict_table.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found = verification.tests(now, target)

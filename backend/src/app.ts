@@ -2,7 +2,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { requireToken } from "./authorization.ts";
 import type { BuildInfo, Limits } from "./config.ts";
 import type { Database } from "./database.ts";
-import { healthRoutes } from "./health.ts";
+import { healthRoutes, indexRoute } from "./health.ts";
 import { HttpError, answerError } from "./http-error.ts";
 import { itemRoutes } from "./item-routes.ts";
 import { itemsIn } from "./items.ts";
@@ -19,6 +19,7 @@ export interface AppOptions {
 
 /** What each path can do, for the Allow header of a 405. */
 const METHODS: readonly (readonly [path: RegExp, allow: string])[] = [
+  [/^\/$/, "GET, HEAD"],
   [/^\/health$/, "GET, HEAD"],
   [/^\/api\/items$/, "GET, HEAD, POST"],
   [/^\/api\/items\/[^/]+$/, "PATCH, DELETE"],
@@ -47,6 +48,7 @@ export function buildApp({ build, limits, database, checkToken, logger }: AppOpt
     void reply.header("allow", allow);
     throw new HttpError(405, `this path answers ${allow}`);
   });
+  indexRoute(app, build);
   healthRoutes(app, build, database);
   itemRoutes(app, itemsIn(database, limits.items), requireToken(checkToken), limits.titleLength);
   return app;

@@ -2,6 +2,15 @@ import type { FastifyInstance } from "fastify";
 import type { BuildInfo } from "./config.ts";
 import type { Database } from "./database.ts";
 
+/** GET /: where to go from here, for whoever opens the bare address. */
+export function indexRoute(app: FastifyInstance, build: BuildInfo): void {
+  app.get("/", async () => ({
+    service: "devops-backend",
+    version: build.version,
+    paths: ["/health", "/api/items"],
+  }));
+}
+
 /** GET /health: what runs here, and whether it can do its work (503 when it cannot). */
 export function healthRoutes(app: FastifyInstance, build: BuildInfo, database: Database): void {
   // Asked every few seconds for ever: only its failures are worth a line in the log.

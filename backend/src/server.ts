@@ -42,8 +42,14 @@ async function start(): Promise<void> {
   const drain = drainable(app.server);
   await listen(app, config);
   log.info({ ...build, database: config.databasePath }, "ready");
+  let stopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => void stop(signal, app, database, limits.shutdownMs));
+    process.on(signal, () => {
+      // A parent's signal often comes twice: once from it, once for the whole process group.
+      if (stopping) return;
+      stopping = true;
+      void stop(signal, app, database, limits.shutdownMs);
+    });
   }
 }
 

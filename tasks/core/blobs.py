@@ -66,7 +66,7 @@ def read(chunks: Iterable[bytes]) -> Mapping[str, Blob]:
             fileobj=stream, mode="r|", bufsize=PIECE_BYTES, tarinfo=_Member
         ) as archive:
             return _files(archive)
-    except (tarfile.TarError, EOFError, RecursionError) as error:
+    except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
         raise Malformed(f"is not a whole tar archive: {error or 'headers without end'}") from None
 
 
@@ -80,6 +80,8 @@ def _files(archive: tarfile.TarFile) -> Mapping[str, Blob]:
             raise Malformed(f"holds more than {MAX_FILES} files")
         if path in files or path in links:
             raise Malformed(f"holds {path} twice")
+        if member.issparse():
+            raise Malformed(f"holds {path} as a sparse file")
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
             files[path] = _blob(archive, member)
             kept_bytes += len(files[path].content or b"")

@@ -106,8 +106,11 @@ def parse_failure(record: Mapping[str, Any], dockerfiles: Sequence[str]) -> Fail
     error = record.get("Error") or {}
     if not error.get("Name") or record.get("Dockerfile", "Dockerfile") not in dockerfiles:
         return None
-    reason = str(error.get("Message", "failed")).splitlines()[0]
-    return Failure(str(error["Name"]), reason, tuple(error.get("Logs") or ()))
+    # "process <the whole script> did not complete successfully: exit code: 1": the end says it.
+    reason = str(error.get("Message", "failed")).rpartition("did not complete successfully: ")[2]
+    return Failure(
+        str(error["Name"]), reason.strip().splitlines()[0], tuple(error.get("Logs") or ())
+    )
 
 
 def _logs(engine: Engine, ref: str) -> Trace:

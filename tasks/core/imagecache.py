@@ -24,10 +24,10 @@ def load(root: Path, image_id: str, size_bytes: int, reference: str) -> tuple[Im
     another size means that a platform came or went since. ``reference`` is its name today.
     """
     path = _path(root, image_id)
-    if path is None or not path.is_file():
+    if path is None:
         return None
     try:
-        document = untrusted.mapping(untrusted.parse(path.read_bytes(), path.name), path.name)
+        document = untrusted.mapping(untrusted.parse(path.read_bytes(), "it"), "it")
         known = (document.get("schema"), document.get("id"), document.get("size_bytes"))
         if known != (SCHEMA, image_id, size_bytes):
             return None
@@ -35,8 +35,10 @@ def load(root: Path, image_id: str, size_bytes: int, reference: str) -> tuple[Im
         return (
             tuple(_image(untrusted.mapping(entry, "image"), reference) for entry in entries) or None
         )
+    except FileNotFoundError:
+        return None
     except (Malformed, OSError) as problem:
-        process.note(f"measuring anew, {FOLDER / path.name} is damaged: {problem}")
+        process.note(f"measuring anew, {FOLDER / path.name} cannot be used: {problem}")
         return None
 
 

@@ -107,7 +107,14 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def run_task(root: Path, *words: str, env: Mapping[str, str] | None = None) -> Ran:
     """Run a task of the repository at ``root`` with the Python that runs the tests."""
     done = subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", str(root), *words],
+        [
+            sys.executable,
+            "-P",
+            str(root / "tasks/core/program.py"),
+            "--search-root",
+            str(root),
+            *words,
+        ],
         cwd=root,
         env=environment(env),
         capture_output=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
-MINE = {"label": f"dev.slipway.project={PROJECT}"}
+MINE: dict[str, Any] = {"label": f"dev.slipway.project={PROJECT}"}
 
 
 @pytest.fixture(scope="module")

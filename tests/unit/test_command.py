@@ -13,7 +13,7 @@ from invoke.exceptions import Exit
 from requests import ConnectionError as Refused
 
 from tasks.core import errors
-from tasks.core.command import Command, boundary, command
+from tasks.core.command import boundary, command
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ describe("stopping", () => {
     const from = performance.now();
     server.signal("SIGTERM");
     await server.logged("stopping");
+    server.signal("SIGTERM");
     busy.write("} ");
     expect(await answer(busy)).toMatch(/^HTTP\/1.1 201 Created/);
     expect(await server.exited()).toBe(0);

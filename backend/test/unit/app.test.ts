@@ -13,6 +13,12 @@ afterEach(() => app.close());
 const add = (title: unknown, more: Partial<InjectOptions> = {}) =>
   app.inject({ method: "POST", url: "/api/items", headers: bearer, payload: { title }, ...more });
 
+test("/ says where to go from here", async () => {
+  const response = await app.inject("/");
+  expect(response.statusCode).toBe(200);
+  expect(response.json()).toMatchObject({ version: "1.2.3", paths: ["/health", "/api/items"] });
+});
+
 describe("/health", () => {
   test("says what runs", async () => {
     const response = await app.inject("/health");

@@ -26,7 +26,7 @@ def dockerfile(
         labels[f"{LABEL}.node"] = nodejs.version(platform)
     lines = [
         "FROM scratch",
-        *(f"ADD {tar} /" for tar in tars),
+        *(_add(tar) for tar in tars),
         *_configuration(recipe, platform),
         *(f'LABEL {name}="{value}"' for name, value in labels.items()),
     ]
@@ -54,6 +54,14 @@ def platform_tag(tag: str, platform: str) -> str:
 def environment(host: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """Builds go to the engine itself: another builder could not reach the loopback registry."""
     return {**inherited, "DOCKER_HOST": host, "BUILDX_BUILDER": "default"}
+
+
+def _add(tar: str) -> str:
+    """Add a layer. With ``--link`` it is made and stored once for all images that have it.
+
+    Not so the overlay: linked, its folders' owners would replace those of the layers below.
+    """
+    return f"ADD {tar} /" if tar == "overlay.tar" else f"ADD --link {tar} /"
 
 
 def _configuration(recipe: Recipe, platform: str) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import process
 from tasks.core.engine import Engine
 from tasks.core.errors import OutOfReach
+from tasks.core.process import Completed
 from tasks.core.provision import (
     apt,
     assemble,
@@ -27,6 +28,8 @@ from tasks.core.provision.recipes import Recipe
 from tasks.core.provision.references import Reference
 from tasks.core.provision.rootfs import Rootfs
 
+#: In the order in which they are laid on each other.
+LAYERS = ("rootfs.tar", "node.tar", "overlay.tar")
 OVERLAYS = Path(__file__).with_name("overlays")
 
 
@@ -67,9 +70,10 @@ def make(engine: Engine, location: str, jobs: Sequence[Job]) -> None:
     archive = machine.archive()
     with homes.workspace(home, "bases") as work, homes.usable(home.root):
         shop = Workshop(home, engine, location, archive, work, _midnight())
-        suites = _rootfs(shop, jobs)
-        contexts = [_context(shop, job, suites[_key(job)]) for job in jobs]
-        _push(shop, jobs, contexts)
+        ordered = sorted(jobs, key=lambda job: -len(job.recipe.packages))  # the longest first
+        suites = _rootfs(shop, ordered)
+        contexts = [_context(shop, job, suites.get(_key(job), "")) for job in ordered]
+        _push(shop, ordered, contexts)
     for reference in dict.fromkeys(job.reference for job in jobs):
         _join(shop, reference)
 
@@ -88,21 +92,148 @@ def _key(job: Job) -> str:
 
 def _rootfs(shop: Workshop, jobs: Sequence[Job]) -> dict[str, str]:
     """Make the root file systems, and download Node.js beside it. Returns key -> suite used."""
-    wanted = {_key(job): job for job in jobs if job.recipe.family != "distroless"}
-    made = {_key(job): "" for job in jobs}
+    pending = {_key(job): job for job in jobs if job.recipe.family != "distroless"}
     downloads = _downloads(shop, jobs)
-    while downloads or any(not made[key] for key in wanted):
-        todo = [_next_try(shop, wanted[key], made) for key in wanted if not made[key]]
+    made: dict[str, str] = {}
+    reason = ""
+    for attempt in range(max(len(rootfs.suites(job.recipe, shop.archive)) for job in jobs)):
+        todo = tuple(_tries(shop, pending, attempt))
         commands = [rootfs.command(one, shop.archive, shop.native) for one in todo]
+        if not downloads and not commands:
+            break
         done = _together(shop, [*downloads, *commands])
-        _check(done[: len(downloads)])
+        _check_downloads(done[: len(downloads)])
         for one, result in zip(todo, done[len(downloads) :], strict=True):
-            key = one.target.stem
             if result.returncode == 0:
-                made[key] = one.suite
+                made[one.target.stem] = one.suite
+                del pending[one.target.stem]
             else:
-                _give_up_or_note(shop, wanted[key], one, result.reason())
+                reason = result.reason()
+                process.note(f"slipway: {one.suite} cannot serve {one.platform} right now")
         downloads = []
+    for job in pending.values():
+        raise OutOfReach(_cannot_be_made(shop, job, reason))
     return made
 
 
+def _tries(shop: Workshop, pending: Mapping[str, Job], attempt: int) -> Iterator[Rootfs]:
+    """What is still to be made, from the suite whose turn it is."""
+    for key, job in pending.items():
+        suites = rootfs.suites(job.recipe, shop.archive)
+        if attempt < len(suites):
+            target = shop.work / f"{key}.tar"
+            yield Rootfs(job.recipe, job.platform, suites[attempt], target)
+
+
+def _downloads(shop: Workshop, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
+    """Commands that bring the Node.js binaries which are not here yet."""
+    platforms = {
+        nodejs.wheel_platform(job.platform, shop.native) for job in jobs if job.recipe.has_node
+    }
+    commands = (nodejs.download(shop.home, platform) for platform in sorted(platforms))
+    return [command for command in commands if command is not None]
+
+
+def _check_downloads(done: Iterable[Completed]) -> None:
+    for result in done:
+        if result.returncode != 0:
+            raise OutOfReach(
+                "the Node.js binaries cannot be downloaded from the package index that pip is "
+                f"configured with: {result.reason()}"
+            )
+
+
+def _together(shop: Workshop, commands: Sequence[Sequence[str]]) -> tuple[Completed, ...]:
+    environment = {
+        "TMPDIR": str(shop.work),
+        "SOURCE_DATE_EPOCH": str(shop.epoch),
+        "PATH": f"{os.environ.get('PATH', '')}:{machine.SYSTEM_PATH}",
+    }
+    return process.together(commands, at_once=os.cpu_count() or 1, env=environment)
+
+
+def _context(shop: Workshop, job: Job, suite: str) -> Path:
+    """The build context of one job: its layers as tar files, and the Dockerfile that adds them."""
+    tag = assemble.platform_tag(job.reference.tag, job.platform)
+    context = shop.work / f"{job.reference.repository.replace('/', '-')}-{tag}"
+    context.mkdir()
+    if job.recipe.family == "distroless":
+        suite = _distroless(shop, job, context / "rootfs.tar")
+    else:
+        (context / "rootfs.tar").hardlink_to(shop.work / f"{_key(job)}.tar")
+        layers.write(context / "overlay.tar", _overlay(shop, job, suite), shop.epoch)
+    if job.recipe.has_node:
+        (context / "node.tar").hardlink_to(_node(shop, job))
+    tars = [name for name in LAYERS if (context / name).exists()]
+    text = assemble.dockerfile(job.reference, job.recipe, job.platform, tars, suite)
+    (context / "Dockerfile").write_text(text)
+    return context
+
+
+def _overlay(shop: Workshop, job: Job, suite: str) -> Iterator[Entry]:
+    """What lies over the packages: the entrypoint, the configuration, apt's sources."""
+    yield from rootfs.system_overlay(shop.archive, suite)
+    yield from layers.overlay(OVERLAYS / "system")
+    owner = 101 if job.recipe.family == "nginx" else 0
+    yield from layers.overlay(OVERLAYS / job.recipe.family, uid=owner)
+
+
+def _node(shop: Workshop, job: Job) -> Path:
+    """The layer of Node.js: one file for all images of a platform, so that they share the layer."""
+    whole = job.recipe.family == "node"
+    name = f"{'node' if whole else 'nodejs'}-{job.platform.replace('/', '-')}.tar"
+    target = shop.work / name
+    if not target.exists():
+        found: Iterable[Entry]
+        if whole:
+            found = nodejs.entries(shop.home, job.platform, shop.native, "usr/local")
+        else:
+            found = (nodejs.program(shop.home, job.platform, shop.native, "nodejs/bin/node"),)
+        layers.write(target, found, shop.epoch)
+    return target
+
+
+def _distroless(shop: Workshop, job: Job, target: Path) -> str:
+    """Write a distroless root file system to ``target``. Returns the suite that served."""
+    reason = ""
+    for suite in rootfs.suites(job.recipe, shop.archive):
+        work = shop.work / f"{target.parent.name}-{suite}"
+        made = Rootfs(job.recipe, job.platform, suite, target)
+        try:
+            layers.write(target, rootfs.distroless(made, shop.archive, work), shop.epoch)
+        except OutOfReach as problem:
+            reason = str(problem)
+            process.note(f"slipway: {suite} cannot serve {job.platform} right now")
+        else:
+            return suite
+    raise OutOfReach(_cannot_be_made(shop, job, reason))
+
+
+def _cannot_be_made(shop: Workshop, job: Job, reason: str) -> str:
+    return (
+        f"no look-alike of {job.reference.text} for {job.platform}: the packages cannot be had "
+        f"from {shop.archive.uri} right now: {reason}"
+    )
+
+
+def _push(shop: Workshop, jobs: Sequence[Job], contexts: Sequence[Path]) -> None:
+    environment = assemble.environment(shop.engine.host, shop.engine.environment)
+    commands = []
+    for job, context in zip(jobs, contexts, strict=True):
+        tag = assemble.platform_tag(job.reference.tag, job.platform)
+        image = f"{shop.registry}/{job.reference.repository}:{tag}"
+        commands.append((shop.engine.docker, *assemble.build(context, image, job.platform)))
+    for result in process.together(commands, at_once=os.cpu_count() or 1, env=environment):
+        if result.returncode != 0:
+            raise OutOfReach(f"a look-alike could not be assembled: {result.reason()}")
+
+
+def _join(shop: Workshop, reference: Reference) -> None:
+    """Make the tag that people use from every platform that the registry has by now."""
+    image = f"{shop.registry}/{reference.repository}"
+    tags = (assemble.platform_tag(reference.tag, platform) for platform in apt.ARCHITECTURES)
+    there = [t for t in tags if registry.stored(shop.registry, reference.repository, t)]
+    parts = [f"{image}:{tag}" for tag in there]
+    environment = assemble.environment(shop.engine.host, shop.engine.environment)
+    command = assemble.index(f"{image}:{reference.tag}", parts)
+    process.read((shop.engine.docker, *command), env=environment, timeout=60)

@@ -1,4 +1,4 @@
-"""Whether the engine can have an image from a registry, asked quickly and remembered for a while."""
+"""Whether a registry lets the engine have an image: asked quickly, remembered for a while."""
 
 from __future__ import annotations
 
@@ -96,8 +96,11 @@ def in_engine(engine: Engine, reference: Reference, platform: str) -> bool:
         except DockerException:
             return False
     return platform == registry.platform_name(
-        {"os": attributes.get("Os"), "architecture": attributes.get("Architecture"),
-         "variant": attributes.get("Variant") or ""}
+        {
+            "os": attributes.get("Os"),
+            "architecture": attributes.get("Architecture"),
+            "variant": attributes.get("Variant") or "",
+        }
     )
 
 

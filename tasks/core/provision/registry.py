@@ -100,7 +100,9 @@ def stored(location: str, repository: str, tag: str) -> Stored | None:
 
 def platforms(index: Mapping[str, Any]) -> dict[str, str]:
     """Platform -> digest of an image index; attestations are no platform."""
-    found = {platform_name(entry.get("platform", {})): entry["digest"] for entry in index["manifests"]}
+    found = {
+        platform_name(entry.get("platform", {})): entry["digest"] for entry in index["manifests"]
+    }
     return {name: digest for name, digest in found.items() if not name.startswith("unknown")}
 
 

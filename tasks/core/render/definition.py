@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tasks.core.definitions import Definition, Target
 from tasks.core.render import tables
+from tasks.core.render.settings import rows
 from tasks.core.settings import Setting, Settings
 
 
@@ -14,10 +15,7 @@ def render(settings: Settings, definition: Definition, format_: str) -> str:
     if format_ == "json":
         return tables.document(
             {
-                "settings": [
-                    {"name": entry.name, "value": entry.shown, "origin": entry.origin}
-                    for entry in settings.entries.values()
-                ],
+                "settings": rows(settings),
                 "targets": {
                     name: definition.raw["target"][name] for name in sorted(definition.targets)
                 },
@@ -26,12 +24,6 @@ def render(settings: Settings, definition: Definition, format_: str) -> str:
         )
     blocks = [_target(target, settings.entries) for target in definition.targets.values()]
     return "\n\n".join(blocks)
-
-
-def settings_table(settings: Settings) -> str:
-    """Every setting with its value, secrets masked, and where it came from."""
-    rows = [[entry.name, entry.shown, entry.origin] for entry in settings.entries.values()]
-    return tables.table(["setting", "value", "from"], rows)
 
 
 def _target(target: Target, settings: Mapping[str, Setting]) -> str:

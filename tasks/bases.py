@@ -1,0 +1,86 @@
+"""Base images: which ones the targets build on, and whether they can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from invoke.context import Context
+
+from tasks.core import needs, process, schema, session
+from tasks.core.command import command
+from tasks.core.provision import bases
+from tasks.core.provision.bases import BaseNeed, BaseState
+from tasks.core.render import output, tables
+
+
+@command(name="list")
+def list_(
+    c: Context,
+    target: Sequence[str] = (),
+    platform: str = "",
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Show which base images are needed, and where they come from."""
+    tables.choose(format_, ("text", "json"))
+    now = session.begin(c, env_file, profile, set_)
+    states = bases.base_states(now.engine, _needs(now, target, platform))
+    output.emit(_render(states, format_), output_)
+
+
+@command(help={"again": "Also make those anew that are there, or that a registry has."})
+def make(
+    c: Context,
+    target: Sequence[str] = (),
+    platform: str = "",
+    again: bool = False,
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Make look-alikes of base images that no registry gives."""
+    tables.choose(format_, ("text", "json"))
+    now = session.begin(c, env_file, profile, set_)
+    wanted = _needs(now, target, platform)
+    if now.dry:
+        process.note("dry run: nothing is made")
+    elif again:
+        bases.make_again(now.engine, wanted, process.note)
+    else:
+        bases.reconsider(now.engine, wanted, process.note)
+    output.emit(_render(bases.base_states(now.engine, wanted), format_), output_)
+
+
+def _needs(now: session.Session, patterns: Sequence[str], platform: str) -> list[BaseNeed]:
+    """What the targets need; with ``platform``, for those platforms instead of the targets' own."""
+    definition = now.everything().narrowed(patterns)
+    wanted = needs.of(definition, now.engine.native_platform)
+    asked = schema.platforms(platform)
+    return [BaseNeed(need.reference, asked or need.platforms) for need in wanted]
+
+
+def _render(states: Sequence[BaseState], form: str) -> str:
+    if form == "json":
+        return tables.document({"bases": [asdict(state) for state in states]})
+    rows = [
+        (
+            state.reference,
+            ", ".join(state.platforms),
+            _status(state),
+            tables.short_digest(state.digest) if state.digest else None,
+        )
+        for state in states
+    ]
+    return tables.table(("base image", "platforms", "status", "digest"), rows)
+
+
+def _status(state: BaseState) -> str:
+    if state.missing and set(state.missing) != set(state.platforms):
+        return f"{state.status} ({', '.join(state.missing)} missing)"
+    return f"{state.status}: {state.reason}" if state.reason else state.status
