@@ -25,7 +25,7 @@ def list_(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Show which base images are needed, and where they come from."""
+    """Show the base images that are needed, and their source."""
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     states = bases.base_states(now.engine, _needs(now, target, platform))

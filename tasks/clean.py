@@ -18,7 +18,7 @@ def containers(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Remove the containers that tasks of this project started and left."""
+    """Remove containers that tasks of this project left."""
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=True, images=False, yes=yes)
 
@@ -31,7 +31,7 @@ def images(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Remove the images of this project, tagged or not; base images stay."""
+    """Remove images of this project; base images stay."""
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=False, images=True, yes=yes)
 
@@ -44,6 +44,6 @@ def all_(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Remove this project's containers, then its images; .slipway/ stays."""
+    """Remove this project's containers, then its images."""
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=True, images=True, yes=yes)

@@ -59,7 +59,7 @@ def up(
 
 @command()
 def down(c: Context) -> None:
-    """End the embedded engine; its data stays, other engines too."""
+    """End the embedded engine; its data stays."""
     from tasks.core.provision import embedded
 
     if c.config.run.dry:

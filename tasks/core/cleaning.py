@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import daemon, process, sandbox
+from tasks.core import daemon, process
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.overlay import PROJECT_LABEL
 from tasks.core.render import output, tables
@@ -147,15 +147,6 @@ def age(seconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{max(seconds, 0)} s"
-
-
-def remove_run(client: DockerClient, run_id: str) -> None:
-    """Remove every container of the run ``run_id`` with its anonymous volumes, running or not."""
-    label = f"{RUN_LABEL}={run_id}"
-    for container in client.containers.list(
-        all=True, filters={"label": label}, ignore_removed=True
-    ):
-        sandbox.remove(container)
 
 
 def _agreed(count: int) -> bool:

@@ -49,6 +49,10 @@ class Command(Task[Any]):
         with boundary():
             return super().__call__(*args, **kwargs)
 
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """invoke takes an option's kind from its default; a repeatable one must not have any."""
+        return super().arg_opts(name, None if name in self.iterable else default, taken_names)
+
 
 def command(**options: Any) -> Callable[[Callable[..., None]], Command]:
     """Make a function a task whose options' help is looked up in HELP.

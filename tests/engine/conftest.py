@@ -12,7 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,17 +105,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "PROJECT": PROJECT, "REGISTRY": PREFIX, **(extra or {})}
 
 
+def task_command(root: Path, *words: str) -> list[str]:
+    """As ``inv`` runs a task, with the Python that runs the tests."""
+    program = root / "tasks/core/program.py"
+    return [sys.executable, "-P", str(program), "--search-root", str(root), *words]
+
+
 def run_task(root: Path, *words: str, env: Mapping[str, str] | None = None) -> Ran:
-    """Run a task of the repository at ``root`` with the Python that runs the tests."""
+    """Run a task of the repository at ``root`` to its end."""
     done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            str(root / "tasks/core/program.py"),
-            "--search-root",
-            str(root),
-            *words,
-        ],
+        task_command(root, *words),
         cwd=root,
         env=environment(env),
         capture_output=True,
@@ -126,14 +126,46 @@ def run_task(root: Path, *words: str, env: Mapping[str, str] | None = None) -> R
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-Inv = Callable[..., Ran]
+@dataclass(frozen=True)
+class Started:
+    """A task that runs in the background; what it says goes to a file."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_it_says(self, text: str, seconds: float = 120) -> None:
+        """Return once ``text`` was printed; fail when the task ends or the time is up before."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log.read_text(errors="replace"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"it never said {text!r}:\n{self.log.read_text(errors='replace')}")
+            time.sleep(0.05)
+
+    def finish(self, seconds: float = 120) -> Ran:
+        """The task's end."""
+        code = self.process.wait(timeout=seconds)
+        return Ran(code, "", self.log.read_text(errors="replace"))
 
 
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
+def start_task(root: Path, *words: str, env: Mapping[str, str] | None = None) -> Started:
+    """Start a task of the repository at ``root``; it is a process group of its own."""
+    log = root.parent / f"{root.name}.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            task_command(root, *words),
+            cwd=root,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    return Started(process, log)
+
+
+def make_scratch(root: Path) -> Path:
     """A repository that has nothing but ``tasks/``, a two-line Dockerfile and a bake file."""
-    root = tmp_path / "scratch"
-    root.mkdir()
+    root.mkdir(parents=True)
     for name in ("tasks.py", "inv", "requirements.txt"):
         shutil.copy2(REPOSITORY / name, root / name)
     ignored = shutil.ignore_patterns("__pycache__")
@@ -143,7 +175,7 @@ def scratch(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this repository; tests that change it take a copy of their own."""
-    return copy_repository(tmp_path_factory.mktemp("copy") / "devops")
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """A repository of one's own, see ``make_scratch``."""
+    return make_scratch(tmp_path / "scratch")

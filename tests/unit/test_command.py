@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections.abc import Sequence
 
 import pytest
 from docker.errors import APIError
@@ -69,3 +70,12 @@ def test_options_are_explained() -> None:
     flags = {argument.name: argument.help for argument in show.get_arguments()}
     assert flags["no_cache"] == "Build every step anew."
     assert str(flags["format_"]).startswith("How the result is written")
+
+
+def test_repeatable_options_are_lists_of_whole_words() -> None:
+    @command()
+    def show(c: Context, target: Sequence[str] = (), set_: Sequence[str] = ()) -> None:
+        """Show."""
+
+    kinds = {argument.name: argument.kind for argument in show.get_arguments()}
+    assert kinds == {"target": list, "set_": list}

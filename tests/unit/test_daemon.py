@@ -23,7 +23,6 @@ class FakeEngine:
 @pytest.mark.parametrize(
     ("host", "environment"),
     [
-        ("unix:///nowhere/docker.sock", {}),
         ("tcp://127.0.0.1:1", {}),
         ("tcp://127.0.0.1:1", {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere"}),
         ("bogus://host", {}),

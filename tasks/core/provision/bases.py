@@ -8,10 +8,9 @@ from typing import Literal
 
 from tasks.core.engine import Engine
 from tasks.core.errors import OutOfReach
-from tasks.core.provision import apt, embedded, machine, make, nodejs, reach, recipes, references
+from tasks.core.provision import apt, embedded, machine, nodejs, reach, recipes, references
 from tasks.core.provision import home as homes
 from tasks.core.provision import registry as registries
-from tasks.core.provision.make import Job
 from tasks.core.provision.recipes import Recipe
 from tasks.core.provision.references import Reference
 from tasks.core.provision.registry import Stored
@@ -161,14 +160,16 @@ def _make(
     states: Sequence[BaseState],
     say: Callable[[str], None],
 ) -> None:
-    jobs: list[Job] = []
+    from tasks.core.provision import make  # late: hardly any run has something to make
+
+    jobs: list[make.Job] = []
     for state in states:
         reference = references.parse(state.reference)
         recipe = recipes.match(reference)
         missing = state.missing or state.platforms
         if state.status == "can be made" and recipe is not None:
             say(_notice(reference, recipe, missing))
-            jobs += [Job(reference, recipe, platform) for platform in missing]
+            jobs += [make.Job(reference, recipe, platform) for platform in missing]
     if jobs:
         make.make(engine, location, jobs)
 

@@ -96,7 +96,7 @@ def _rootfs(shop: Workshop, jobs: Sequence[Job]) -> dict[str, str]:
     downloads = _downloads(shop, jobs)
     made: dict[str, str] = {}
     reason = ""
-    for attempt in range(max(len(rootfs.suites(job.recipe, shop.archive)) for job in jobs)):
+    for attempt in range(max(len(rootfs.releases(job.recipe, shop.archive)) for job in jobs)):
         todo = tuple(_tries(shop, pending, attempt))
         commands = [rootfs.command(one, shop.archive, shop.native) for one in todo]
         if not downloads and not commands:
@@ -105,11 +105,11 @@ def _rootfs(shop: Workshop, jobs: Sequence[Job]) -> dict[str, str]:
         _check_downloads(done[: len(downloads)])
         for one, result in zip(todo, done[len(downloads) :], strict=True):
             if result.returncode == 0:
-                made[one.target.stem] = one.suite
+                made[one.target.stem] = one.release.suite
                 del pending[one.target.stem]
             else:
-                reason = result.reason()
-                process.note(f"slipway: {one.suite} cannot serve {one.platform} right now")
+                reason = _first_error(result)
+                process.note(_not_from(one))
         downloads = []
     for job in pending.values():
         raise OutOfReach(_cannot_be_made(shop, job, reason))
@@ -119,10 +119,10 @@ def _rootfs(shop: Workshop, jobs: Sequence[Job]) -> dict[str, str]:
 def _tries(shop: Workshop, pending: Mapping[str, Job], attempt: int) -> Iterator[Rootfs]:
     """What is still to be made, from the suite whose turn it is."""
     for key, job in pending.items():
-        suites = rootfs.suites(job.recipe, shop.archive)
-        if attempt < len(suites):
+        releases = rootfs.releases(job.recipe, shop.archive)
+        if attempt < len(releases):
             target = shop.work / f"{key}.tar"
-            yield Rootfs(job.recipe, job.platform, suites[attempt], target)
+            yield Rootfs(job.recipe, job.platform, releases[attempt], target)
 
 
 def _downloads(shop: Workshop, jobs: Iterable[Job]) -> list[tuple[str, ...]]:
@@ -196,17 +196,27 @@ def _node(shop: Workshop, job: Job) -> Path:
 def _distroless(shop: Workshop, job: Job, target: Path) -> str:
     """Write a distroless root file system to ``target``. Returns the suite that served."""
     reason = ""
-    for suite in rootfs.suites(job.recipe, shop.archive):
-        work = shop.work / f"{target.parent.name}-{suite}"
-        made = Rootfs(job.recipe, job.platform, suite, target)
+    for release in rootfs.releases(job.recipe, shop.archive):
+        made = Rootfs(job.recipe, job.platform, release, target)
         try:
-            layers.write(target, rootfs.distroless(made, shop.archive, work), shop.epoch)
+            with homes.workspace(shop.home, "bases") as work:
+                layers.write(target, rootfs.distroless(made, work), shop.epoch)
         except OutOfReach as problem:
             reason = str(problem)
-            process.note(f"slipway: {suite} cannot serve {job.platform} right now")
+            process.note(_not_from(made))
         else:
-            return suite
+            return release.suite
     raise OutOfReach(_cannot_be_made(shop, job, reason))
+
+
+def _first_error(result: Completed) -> str:
+    """The first thing that went wrong: what follows is mmdebstrap on its way out."""
+    errors = [line for line in result.stderr.splitlines() if line.startswith("E: ")]
+    return errors[0].removeprefix("E: ") if errors else result.reason()
+
+
+def _not_from(made: Rootfs) -> str:
+    return f"slipway: {made.release.name} cannot serve {made.platform} right now, trying on"
 
 
 def _cannot_be_made(shop: Workshop, job: Job, reason: str) -> str:

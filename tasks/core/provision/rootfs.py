@@ -62,12 +62,21 @@ DISTROLESS_USERS = {
 
 
 @dataclass(frozen=True)
+class Release:
+    """A suite to take packages from: sources lines, and what to call it when it fails."""
+
+    suite: str
+    lines: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
 class Rootfs:
-    """A root file system to make: for a recipe and a platform, from one suite, into ``target``."""
+    """A root file system to make: for a recipe and a platform, of one release, into ``target``."""
 
     recipe: Recipe
     platform: str
-    suite: str
+    release: Release
     target: Path
 
 
@@ -88,8 +97,8 @@ def command(made: Rootfs, archive: apt.Archive, native: str) -> tuple[str, ...]:
         *('--aptopt=APT::Sandbox::User "root"', "--aptopt=Acquire::Retries 2"),
         *(f"--dpkgopt={option}" for option in NO_DOCUMENTATION if made.recipe.flavour != "full"),
         *(f"--customize-hook={hook}" for hook in hooks),
-        *("--skip=output/dev", made.suite, str(made.target)),
-        *sources(archive, made.suite),
+        *("--skip=output/dev", made.release.suite, str(made.target)),
+        *made.release.lines,
     )
 
 
@@ -106,9 +115,21 @@ def sources(archive: apt.Archive, suite: str) -> tuple[str, ...]:
     return archive.release(suite, testing=suite == "testing")
 
 
-def suites(recipe: Recipe, archive: apt.Archive) -> tuple[str, ...]:
-    """The suites to try in turn. Ubuntu's archive has no Debian release: its own has to do."""
-    return recipe.suites if archive.system.name == "debian" else (archive.system.codename,)
+def releases(recipe: Recipe, archive: apt.Archive) -> tuple[Release, ...]:
+    """What to try in turn: a suite with its updates, the suite as it was released, the next suite.
+
+    A mirror's indexes can be out of step for hours, often those of one architecture's updates
+    alone. Ubuntu's archive has no Debian suite: its own has to do.
+    """
+    suites = recipe.suites if archive.system.name == "debian" else (archive.system.codename,)
+    found: list[Release] = []
+    for suite in suites:
+        lines = sources(archive, suite)
+        found.append(Release(suite, lines, suite))
+        if len(lines) > 1:
+            found[-1] = Release(suite, lines, f"{suite} with its updates")
+            found.append(Release(suite, lines[:1], suite))
+    return tuple(found)
 
 
 def system_overlay(archive: apt.Archive, suite: str) -> Iterator[Entry]:
@@ -119,11 +140,10 @@ def system_overlay(archive: apt.Archive, suite: str) -> Iterator[Entry]:
     yield Entry("etc/apt/sources.list", text.encode())
 
 
-def distroless(made: Rootfs, archive: apt.Archive, work: Path) -> Iterator[Entry]:
+def distroless(made: Rootfs, work: Path) -> Iterator[Entry]:
     """The entries of a distroless tree: packages unpacked one by one, nothing they depend on."""
-    lines = sources(archive, made.suite)
     architecture = apt.ARCHITECTURES[made.platform]
-    found = apt.fetch(work, lines, made.recipe.packages, architecture)
+    found = apt.fetch(work, made.release.lines, made.recipe.packages, architecture)
     root = work / "tree"
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from tasks.core.errors import UsageError
 
 MIB = 2**20
 SCHEMA = 1
+_NUMBER = re.compile(r"-?\d[\d.,]*( (MiB|s|%))?$|-$")
 
 
 def choose(given: str, allowed: Sequence[str]) -> str:
@@ -20,12 +22,18 @@ def choose(given: str, allowed: Sequence[str]) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, markdown: bool = False) -> str:
-    """A table. Cells that are text stand left, numbers right; None is shown as a dash."""
+    """A table. Columns of numbers, with their units, stand right; None is shown as a dash."""
     from tabulate import tabulate
 
-    cells = [["-" if cell is None else cell for cell in row] for row in rows]
-    style = "github" if markdown else "simple"
-    return tabulate(cells, headers=headers, tablefmt=style, disable_numparse=True)
+    cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    numbers = [all(map(_NUMBER.match, column)) for column in zip(*cells, strict=True)]
+    return tabulate(
+        cells,
+        headers=headers,
+        tablefmt="github" if markdown else "simple",
+        disable_numparse=True,
+        colalign=["right" if number else "left" for number in numbers] or None,
+    )
 
 
 def document(fields: Mapping[str, Any]) -> str:
