@@ -51,7 +51,8 @@ class Command(Task[Any]):
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         """invoke takes an option's kind from its default; a repeatable one must not have any."""
-        return super().arg_opts(name, None if name in self.iterable else default, taken_names)
+        kept: Any = None if name in self.iterable else default
+        return super().arg_opts(name, kept, taken_names)
 
 
 def command(**options: Any) -> Callable[[Callable[..., None]], Command]:
