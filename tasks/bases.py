@@ -51,7 +51,7 @@ def make(
     if now.dry:
         process.note("dry run: nothing is made")
     elif again:
-        bases.make_again(now.engine, wanted, process.note)
+        bases.look_alikes(now.engine, wanted, process.note, again=True)
     else:
         bases.reconsider(now.engine, wanted, process.note)
     output.emit(_render(bases.base_states(now.engine, wanted), format_), output_)

@@ -8,6 +8,7 @@ from invoke.context import Context
 
 from tasks.core import builds, session
 from tasks.core.command import command
+from tasks.core.errors import UsageError
 from tasks.core.render import build as build_table
 from tasks.core.render import definition as definitions
 from tasks.core.render import output, tables
@@ -57,7 +58,10 @@ def targets(
 ) -> None:
     """Build any targets or groups of a bake file: NAME,NAME."""
     now = session.begin(c, env_file, profile, set_, file)
-    _build(now, [name for name in names.split(",") if name], target, no_cache, push)
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    if not chosen:
+        raise UsageError(f"build.targets {names!r} names nothing to build; see: inv build.print")
+    _build(now, chosen, target, no_cache, push)
 
 
 @command(name="print")

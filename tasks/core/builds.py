@@ -156,7 +156,8 @@ def _failed(session: Session, definition: Definition, since: datetime) -> BuildF
     if found is None:
         return BuildFailed("the build failed: buildx says above why")
     said = f" ({found.log[-1].strip()})" if found.log else ""
-    return BuildFailed(f"the build failed at {found.step}: {found.reason}{said}")
+    place = f" at {found.step}" if found.step else ""
+    return BuildFailed(" ".join(f"the build failed{place}: {found.reason}{said}".split()))
 
 
 def _check_push(session: Session, definition: Definition) -> None:

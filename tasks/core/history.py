@@ -38,7 +38,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Failure:
-    """The step that broke a build, with the last lines it printed."""
+    """What broke a build: its step ("" if it was none), why, and the last lines it printed."""
 
     step: str
     reason: str
@@ -98,19 +98,18 @@ def failure(engine: Engine, since: datetime, dockerfiles: Sequence[str]) -> Fail
 
 
 def parse_failure(record: Mapping[str, Any], dockerfiles: Sequence[str]) -> Failure | None:
-    """The failing step in the JSON of ``history inspect``; None when another build was at fault.
+    """What failed, from the JSON of ``history inspect``; None when another build was at fault.
 
-    Targets that share a failing step are stopped together: those whose step did not fail by
-    itself have no step name, and say nothing.
+    Targets of one bake call are stopped together: one that was only stopped says "canceled".
     """
     error = record.get("Error") or {}
-    if not error.get("Name") or record.get("Dockerfile", "Dockerfile") not in dockerfiles:
-        return None
     # "process <the whole script> did not complete successfully: exit code: 1": the end says it.
-    reason = str(error.get("Message", "failed")).rpartition("did not complete successfully: ")[2]
-    return Failure(
-        str(error["Name"]), reason.strip().splitlines()[0], tuple(error.get("Logs") or ())
-    )
+    message = str(error.get("Message") or "").rpartition("did not complete successfully: ")[2]
+    lines = message.strip().splitlines()
+    stopped = not lines or "context canceled" in message
+    if stopped or record.get("Dockerfile", "Dockerfile") not in dockerfiles:
+        return None
+    return Failure(str(error.get("Name") or ""), lines[0], tuple(error.get("Logs") or ()))
 
 
 def _logs(engine: Engine, ref: str) -> Trace:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.core import daemon, policy, sandbox
 from tasks.core.definitions import PRODUCTION, TESTING, Definition, Target
 from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.policy import Policy
 from tasks.core.proofs import runtime
 from tasks.core.proofs.runtime import Subject
 from tasks.core.sandbox import Run
@@ -54,8 +55,9 @@ def _choose(
 
 def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:
     """Prove all targets at once. Whatever ends this, no container of it is left."""
+    limits = {target.name: policy.for_target(session.config, target.name) for target in targets}
     with contextlib.closing(daemon.connect(session.engine)) as client:
-        subjects = [_subject(client, session.config, target) for target in targets]
+        subjects = [_subject(client, target, limits[target.name]) for target in targets]
         with (
             ThreadPoolExecutor(max_workers=len(subjects)) as pool,
             sandbox.run(client, session.settings.project) as run,
@@ -72,7 +74,7 @@ def _result(future: Future[tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
     return future.result()
 
 
-def _subject(client: DockerClient, config: Mapping[str, Any], target: Target) -> Subject:
+def _subject(client: DockerClient, target: Target, limits: Policy) -> Subject:
     from docker.errors import ImageNotFound
 
     name = target.tags[0]
@@ -86,7 +88,6 @@ def _subject(client: DockerClient, config: Mapping[str, Any], target: Target) ->
     platform = f"{attributes['Os']}/{attributes['Architecture']}" + (
         f"/{variant}" if variant else ""
     )
-    limits = policy.for_target(config, target.name)
     return Subject(target.name, name, platform, attributes.get("Config") or {}, limits)
 
 

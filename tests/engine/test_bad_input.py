@@ -37,7 +37,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str, dict[str, str], int, str]] =
     "unknown option": (nothing, "build.targets app --psh", {}, 2, "No idea what '--psh' is"),
     "missing name": (nothing, "build.targets", {}, 2, "'build.targets' did not receive required"),
     "unknown target": (nothing, "build.targets nope", {}, 2, "failed to find target nope"),
-    "empty name": (nothing, "build.targets ,", {}, 2, "names no target"),
+    "empty name": (nothing, "build.targets ,", {}, 2, "names nothing to build"),
     "glob without a match": (
         nothing,
         "report.sizes --target x*",
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str, dict[str, str], int, str]] =
         "no bake file",
     ),
     "bake file broken": (write(BAKE, "target {\n"), "build.print", {}, 2, "docker-bake.hcl:"),
-    "bake file empty": (write(BAKE, ""), "build.print", {}, 2, "defines no target"),
+    "bake file empty": (write(BAKE, ""), "build.print", {}, 2, "couldn't find a bake definition"),
     "Dockerfile missing": (
         lambda root: (root / "Dockerfile").unlink(),
         "build.targets app",
@@ -180,7 +180,7 @@ CASES: dict[str, tuple[Callable[[Path], None], str, dict[str, str], int, str]] =
         3,
         "--output /proc/nope/x: cannot",
     ),
-    "clean without yes": (nothing, "clean.images", {}, 0, "nothing to"),
+    "clean without yes": (nothing, "clean.images", {}, 0, "Nothing to remove"),
 }
 
 

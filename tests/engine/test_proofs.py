@@ -43,7 +43,7 @@ fetch("http://127.0.0.1:8000/health").then(
 """
 
 DOCKERFILE = """
-FROM node:22-bookworm-slim
+FROM node:22-bookworm-slim AS sound
 ARG FLAW=
 ENV FLAW=$FLAW
 COPY server.js health.js /
@@ -51,12 +51,11 @@ EXPOSE 8000
 USER 1000
 HEALTHCHECK --start-interval=200ms --start-period=20s CMD ["node", "/health.js"]
 CMD ["node", "/server.js"]
-FROM 0 AS root
+FROM sound AS root
 USER 0
-FROM 0 AS mapped
+FROM sound AS mapped
 COPY passwd /etc/passwd
 USER app
-FROM 0 AS sound
 """
 
 #: flaw: the one proof that must fail

@@ -78,21 +78,36 @@ def reconsider(
     return ensure_bases(engine, needs, say)
 
 
-def make_again(
-    engine: Engine, needs: Sequence[BaseNeed], say: Callable[[str], None]
-) -> tuple[BaseState, ...]:
-    """Make look-alikes of all ``needs`` that have a recipe, wherever the originals may be.
+def look_alikes(
+    engine: Engine,
+    needs: Sequence[BaseNeed],
+    say: Callable[[str], None],
+    *,
+    again: bool = False,
+) -> Mapping[str, str]:
+    """Look-alikes of all ``needs`` that have a recipe, wherever their originals may be.
 
-    Returns how the needs stand afterwards. Raises OutOfReach when none of them has a recipe.
+    ``again`` makes those anew that are there. Returns reference -> the look-alike's own reference.
+    Raises OutOfReach when none of the needs has a recipe, or this machine can make none.
     """
-    location = _writable_registry(engine)
-    wanted = [BaseState(n.reference, _platforms(engine, n), "can be made") for n in needs]
-    known = [state for state in wanted if recipes.match(references.parse(state.reference))]
-    if wanted and not known:
+    known = [need for need in needs if recipes.match(references.parse(need.reference))]
+    if not known:
         raise OutOfReach("there is no look-alike for any of these base images, see: inv bases.list")
+    location = _writable_registry(engine)
     with homes.locked(homes.current(), "bases"):
-        _make(engine, location, known, say)
-    return base_states(engine, needs)
+        states = [_wanted(engine, location, need, again=again) for need in known]
+        _make(engine, location, states, say)
+    parsed = [references.parse(need.reference) for need in known]
+    return {one.text: f"{location}/{one.repository}:{one.tag}" for one in parsed}
+
+
+def _wanted(engine: Engine, location: str, need: BaseNeed, *, again: bool) -> BaseState:
+    """What is to be made of ``need``, whatever a registry may have."""
+    reference, platforms = references.parse(need.reference), _platforms(engine, need)
+    stored = None if again else registries.stored(location, reference.repository, reference.tag)
+    if stored is None:
+        return _by_recipe(engine, need.reference, platforms)
+    return _look_alike(need.reference, platforms, stored)
 
 
 def _state(engine: Engine, location: str | None, need: BaseNeed) -> BaseState:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,14 +79,18 @@ def stop(record: Path, *, seconds: float) -> bool:
 
 
 def identity(pid: int) -> Identity | None:
-    """Who runs under ``pid`` now; None for nobody, or a process that only waits to be reaped."""
+    """Who runs under ``pid`` now; None for nobody, or a process that only waits to be reaped.
+
+    A process whose first thread has ended counts until its other threads have: they hold its files.
+    """
     try:
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        threads = len(list((PROC / str(pid) / "task").iterdir()))
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
     state, started = fields[0], int(fields[19])
-    return None if state in "ZX" else Identity(pid, started, boot)
+    return None if state in "ZX" and threads <= 1 else Identity(pid, started, boot)
 
 
 def last_error(log: Path) -> str:
@@ -163,3 +167,11 @@ def others(name: str, known: Sequence[Path]) -> tuple[int, ...]:
             if (entry / "comm").read_text().strip() == name:
                 found.append(int(entry.name))
     return tuple(sorted(found))
+
+
+def command_lines() -> Iterator[str]:
+    """The command line of every process on this machine."""
+    for entry in PROC.iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                yield (entry / "cmdline").read_text(errors="replace").replace("\0", " ")

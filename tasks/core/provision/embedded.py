@@ -157,14 +157,21 @@ def _guest(home: Home) -> Guest | None:
 
 
 def _end_orphans(home: Home) -> None:
-    """A dockerd that was killed leaves its containerd behind."""
-    try:
-        pid = int((home.runtime / "exec/containerd/containerd.pid").read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_text()
-    except (OSError, ValueError):
-        return
-    if str(home.runtime / "exec") in command:
-        os.kill(pid, signal.SIGTERM)
+    """End what a dockerd that was killed left running: containerd, its shims, containers.
+
+    The engine itself knows best how: started again, it ends its containers, then itself.
+    """
+    if tools.are_there(home) and _orphans(home):
+        process.note("slipway: the embedded engine had crashed, cleaning up after it …")
+        _start(home)
+        daemons.stop(home.record(NAME), seconds=STOP_SECONDS)
+    for mount in homes.mounts_below(home.root):
+        process.read(("umount", str(mount)), env={"PATH": machine.SYSTEM_PATH}, check=False)
+
+
+def _orphans(home: Home) -> bool:
+    """Whether a process works in this engine's runtime folder though the engine has ended."""
+    return any(f"{home.runtime}/exec/" in command for command in daemons.command_lines())
 
 
 def _engine(home: Home, location: str, *, started: bool) -> Engine:

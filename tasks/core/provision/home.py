@@ -19,6 +19,7 @@ from tasks.core.errors import OutOfReach
 
 DEFAULT = Path("/var/lib/slipway")
 RUNTIME = Path("/run")
+MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,14 @@ def sweep(home: Home, purpose: str) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder, but never through a mount: that could be the machine's own /dev."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    if not any(Path(mount).is_relative_to(folder) for mount in mounts):
+    if not mounts_below(folder):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def mounts_below(folder: Path) -> tuple[Path, ...]:
+    """Where something is mounted at ``folder`` or below, the innermost first."""
+    mounts = [Path(line.split()[4]) for line in MOUNTS.read_text().splitlines()]
+    return tuple(sorted((m for m in mounts if m.is_relative_to(folder)), reverse=True))
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -44,7 +44,8 @@ TOOL_CHAIN = (
 NGINX_PACKAGES = ("nginx", "gettext-base", "curl", "ca-certificates", "tzdata")
 #: Taken one by one, without what they depend on: the image has no shell and no package manager.
 DISTROLESS_PACKAGES = (
-    *("base-files", "ca-certificates", "libc6", "libgcc-s1", "libstdc++6", "netbase", "tzdata"),
+    *("base-files", "ca-certificates", "libatomic1", "libc6", "libgcc-s1", "libstdc++6"),
+    *("netbase", "tzdata"),
 )
 DISTROLESS_DEBUG = ("busybox-static",)
 #: Releases of the distribution, by the words that tags use. When the indexes of one are out of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import process
@@ -14,7 +14,7 @@ from tasks.core.provision.home import Home
 
 DEBIAN = (
     *("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd"),
-    *("crane", "docker-registry", "tini"),
+    *("crane", "docker-registry"),
 )
 #: Ubuntu's docker.io brings the CLI with it, and its compose is numbered.
 UBUNTU = (
@@ -29,6 +29,14 @@ PROBES = (
 )
 STAMP = "packages.txt"
 PLUGINS = ("usr/libexec/docker/cli-plugins", "usr/lib/docker/cli-plugins")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Sources lines, and the packages to take from there."""
+
+    lines: tuple[str, ...]
+    packages: tuple[str, ...]
 
 
 def path(home: Home) -> str:
@@ -54,9 +62,9 @@ def ensure(home: Home) -> None:
         return
     archive = machine.archive()
     problems = []
-    for lines in sources(archive):
+    for source in sources(archive):
         try:
-            _install(home, lines, UBUNTU if archive.system.name == "ubuntu" else DEBIAN)
+            _install(home, source)
         except OutOfReach as problem:
             problems.append(str(problem))
         else:
@@ -64,13 +72,19 @@ def ensure(home: Home) -> None:
     raise OutOfReach(f"no suite of {archive.uri} gave a working engine: {problems[-1]}")
 
 
-def sources(archive: apt.Archive) -> tuple[tuple[str, ...], ...]:
-    """Sources lists to try in turn, newest engine first."""
-    components = apt.COMPONENTS[archive.system.name]
+def sources(archive: apt.Archive) -> tuple[Source, ...]:
+    """Where to take the packages from, in turn: the newest engine first."""
+    own = archive.release(archive.system.codename)
     if archive.system.name == "ubuntu":
-        return (archive.release(archive.system.codename),)
+        return (Source(own, UBUNTU),)
+    components = apt.COMPONENTS[archive.system.name]
     testing, stable = (archive.line(suite, components) for suite in ("testing", "stable"))
-    return ((testing, stable), (stable,), archive.release(archive.system.codename))
+    # What `docker run --init` starts has moved to a package of its own.
+    return (
+        Source((testing, stable), (*DEBIAN, "tini-static")),
+        Source((stable,), (*DEBIAN, "tini")),
+        Source(own, (*DEBIAN, "tini")),
+    )
 
 
 def link_plugins(home: Home) -> None:
@@ -85,10 +99,10 @@ def link_plugins(home: Home) -> None:
                 link.symlink_to(plugin)
 
 
-def _install(home: Home, lines: Sequence[str], names: Sequence[str]) -> None:
+def _install(home: Home, source: Source) -> None:
     process.note("slipway: downloading the engine's packages …")
     with homes.workspace(home, "engine") as work, homes.usable(home.root):
-        packages = apt.fetch(work, lines, names)
+        packages = apt.fetch(work, source.lines, source.packages)
         tree = work / "tree"
         apt.unpack(packages, tree)
         _probe(tree)

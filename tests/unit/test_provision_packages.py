@@ -1,0 +1,163 @@
+"""The machine's mirror, private apt options, root file systems: commands, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks.core.provision import apt, recipes, references, rootfs, tools
+from tasks.core.provision.apt import Archive, System
+from tasks.core.provision.rootfs import Release, Rootfs
+
+INDEX_TARGETS = (Path(__file__).parents[1] / "data/apt-indextargets.txt").read_text()
+THIRD_PARTY = """
+Created-By: Packages
+Codename: nodistro
+Origin: . nodistro
+Release: nodistro
+Repo-URI: https://packages.example/node/
+"""
+DEBIAN = System("debian", "bookworm")
+ARCHIVE = Archive(DEBIAN, "http://m.example/debian", "http://m.example/debian-security", "/k.gpg")
+UBUNTU = Archive(System("ubuntu", "noble"), "http://m.example/ubuntu", None, None)
+
+
+def test_the_main_archive_is_found_among_updates_security_and_third_parties() -> None:
+    found = apt.archive(THIRD_PARTY + "\n" + INDEX_TARGETS, DEBIAN)
+    assert found is not None
+    assert found.uri == "http://mirror.example/debian/"
+    assert found.security_uri == "http://mirror.example/debian-security/"
+
+
+def test_a_suite_name_in_the_sources_serves_as_well() -> None:
+    by_suite = INDEX_TARGETS.replace("Release: bookworm\n", "Release: oldstable\n")
+    found = apt.archive(by_suite, DEBIAN)
+    assert found is not None
+    assert found.uri == "http://mirror.example/debian/"
+
+
+@pytest.mark.parametrize("text", ["", THIRD_PARTY, INDEX_TARGETS.replace("http://", "file:/")])
+def test_without_a_usable_archive_there_is_none(text: str) -> None:
+    assert apt.archive(text, DEBIAN) is None
+
+
+def test_the_configured_keyring_is_kept() -> None:
+    signed = INDEX_TARGETS.replace("Origin: Debian", "Origin: Debian\nSigned-By: /etc/own.gpg")
+    found = apt.archive(signed, DEBIAN)
+    assert found is not None
+    assert found.line("stable", ("main",)) == (
+        "deb [signed-by=/etc/own.gpg] http://mirror.example/debian/ stable main"
+    )
+
+
+@pytest.mark.parametrize(
+    ("os_release", "expected"),
+    [
+        ('ID=debian\nVERSION_CODENAME="bookworm"\n', System("debian", "bookworm")),
+        ("ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n", System("ubuntu", "noble")),
+        (
+            'ID=mint\nID_LIKE="ubuntu debian"\nVERSION_CODENAME=x\nUBUNTU_CODENAME=noble\n',
+            System("ubuntu", "noble"),
+        ),
+        ("ID=fedora\n", None),
+        ("", None),
+    ],
+)
+def test_distribution(os_release: str, expected: System | None) -> None:
+    assert apt.system(os_release) == expected
+
+
+def test_private_options_touch_nothing_of_the_machines_own() -> None:
+    options = apt.options(Path("/h/work"), "arm64")
+    assert "-oDir::Etc::SourceParts=/dev/null" in options
+    assert "-oDir::State=/h/work/state" in options
+    assert "-oAPT::Sandbox::User=root" in options
+    assert "-oAPT::Architecture=arm64" in options
+    assert not any("-oAPT::Architecture=" in option for option in apt.options(Path("/h")))
+
+
+def test_engine_packages_come_from_the_newest_suite_that_works() -> None:
+    testing, stable, own = (source.lines for source in tools.sources(ARCHIVE))
+    assert [line.split()[3] for line in testing] == ["testing", "stable"]
+    assert [line.split()[3] for line in stable] == ["stable"]
+    assert [line.split()[3] for line in own] == [
+        "bookworm",
+        "bookworm-updates",
+        "bookworm-security",
+    ]
+
+
+def test_ubuntu_uses_its_own_suites() -> None:
+    (source,) = tools.sources(UBUNTU)
+    assert source.lines == (
+        "deb http://m.example/ubuntu noble main universe",
+        "deb http://m.example/ubuntu noble-updates main universe",
+    )
+
+
+def made(reference: str, platform: str, archive: Archive = ARCHIVE) -> tuple[str, ...]:
+    recipe = recipes.match(references.parse(reference))
+    assert recipe is not None
+    release = rootfs.releases(recipe, archive)[0]
+    one = Rootfs(recipe, platform, release, Path("/w/x.tar"))
+    return rootfs.command(one, archive, "linux/amd64")
+
+
+def test_the_own_architecture_is_configured_for_apt() -> None:
+    command = made("node:22-bookworm-slim", "linux/amd64")
+    assert "--variant=minbase" in command
+    assert "--architectures=amd64" in command
+    assert "--dpkgopt=path-exclude=/usr/share/man/*" in command
+    position = command.index("bookworm")
+    assert command[position + 1] == "/w/x.tar"
+    assert [line.split()[3] for line in command[position + 2 :]] == [
+        "bookworm",
+        "bookworm-updates",
+        "bookworm-security",
+    ]
+
+
+def test_a_foreign_architecture_is_only_unpacked() -> None:
+    command = made("node:22-bookworm-slim", "linux/arm/v7")
+    assert "--variant=extract" in command
+    assert "--architectures=armhf" in command
+    (include,) = (word for word in command if word.startswith("--include="))
+    assert {"dash", "coreutils", "libstdc++6"} <= set(include.partition("=")[2].split(","))
+
+
+def test_the_full_image_keeps_documentation_and_has_compilers() -> None:
+    command = made("node:22", "linux/amd64")
+    assert not any(word.startswith("--dpkgopt") for word in command)
+    (include,) = (word for word in command if word.startswith("--include="))
+    assert {"gcc", "g++", "make", "python3", "git", "libssl-dev"} <= set(include[10:].split(","))
+
+
+def test_releases_to_try_prefer_the_same_suite() -> None:
+    recipe = recipes.match(references.parse("node:22-bookworm-slim"))
+    assert recipe is not None
+    tried = rootfs.releases(recipe, ARCHIVE)
+    assert [release.name for release in tried] == [
+        "bookworm with its updates",
+        "bookworm",
+        "trixie with its updates",
+        "trixie",
+        "testing",
+    ]
+    assert tried[1] == Release("bookworm", tried[0].lines[:1], "bookworm")
+
+
+def test_on_ubuntu_its_own_suite_and_keyring_have_to_do() -> None:
+    command = made("node:22-slim", "linux/arm64", UBUNTU)
+    assert "noble" in command
+    (include,) = (word for word in command if word.startswith("--include="))
+    assert "ubuntu-keyring" in include
+    assert "debian-archive-keyring" not in include
+
+
+def test_sources_inside_an_image_name_no_keyring_of_this_machine() -> None:
+    (entry,) = rootfs.system_overlay(ARCHIVE, "bookworm")
+    assert entry.path == "etc/apt/sources.list"
+    assert entry.content is not None
+    assert b"/k.gpg" not in entry.content
+    assert b"bookworm-security" in entry.content
