@@ -152,7 +152,7 @@ def _failed(session: Session, definition: Definition, since: datetime) -> BuildF
     dockerfiles = [
         str(target.dockerfile.name) for target in definition.targets.values() if target.dockerfile
     ]
-    found = history.failure(session.engine, since, dockerfiles)
+    found = history.failure(session.engine, since, session.root, dockerfiles)
     if found is None:
         return BuildFailed("the build failed: buildx says above why")
     said = f" ({found.log[-1].strip()})" if found.log else ""

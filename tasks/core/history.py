@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from tasks.core import buildx, process
@@ -74,8 +75,14 @@ def parse_trace(lines: Iterable[str]) -> Trace:
     return Trace(steps, (max(ended) - min(began)).total_seconds() if began else 0.0)
 
 
-def failure(engine: Engine, since: datetime, dockerfiles: Sequence[str]) -> Failure | None:
-    """The step that broke the build that started at ``since``, if the history knows it."""
+def failure(
+    engine: Engine, since: datetime, root: Path, dockerfiles: Sequence[str]
+) -> Failure | None:
+    """What broke the build of the repository at ``root`` that started at ``since``, if known.
+
+    The engine's history is everybody's: builds of other checkouts are told apart by the folder
+    that buildx noted down for each of its builds.
+    """
     listed = process.read(
         buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
     )
@@ -83,9 +90,11 @@ def failure(engine: Engine, since: datetime, dockerfiles: Sequence[str]) -> Fail
         record = json.loads(line)
         if record.get("status") != "Error" or _moment(record["created_at"]) < since:
             continue
-        ref = record["ref"].rpartition("/")[2]
+        folder = _folder_of(record["ref"], process.merged(engine.environment))
+        if folder is not None and not folder.is_relative_to(root.resolve()):
+            continue
         inspected = process.read(
-            buildx.history_inspect(engine.docker, ref),
+            buildx.history_inspect(engine.docker, record["ref"].rpartition("/")[2]),
             env=engine.environment,
             check=False,
             timeout=60,
@@ -95,6 +104,18 @@ def failure(engine: Engine, since: datetime, dockerfiles: Sequence[str]) -> Fail
             if found:
                 return found
     return None
+
+
+def _folder_of(ref: str, environment: Mapping[str, str]) -> Path | None:
+    """The build context of ``ref`` (builder/node/id) by buildx's own notes; None without any."""
+    config = environment.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
+    notes = Path(environment.get("BUILDX_CONFIG") or f"{config}/buildx") / "refs"
+    try:
+        noted = json.loads((notes / ref).read_text())
+    except (OSError, ValueError):
+        return None
+    path = noted.get("LocalPath") if isinstance(noted, dict) else None
+    return Path(path).resolve() if isinstance(path, str) and path else None
 
 
 def parse_failure(record: Mapping[str, Any], dockerfiles: Sequence[str]) -> Failure | None:

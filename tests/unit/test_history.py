@@ -60,3 +60,14 @@ def test_the_table_says_when_everything_was_cached() -> None:
     text = build_table.render(Build((built("a", step),), 0.2))
     assert "sha256:aaaaaaaaaaaa" in text
     assert text.endswith("1 images in 0.2 s: everything was cached (1 steps).")
+
+
+def test_builds_of_another_checkout_are_told_apart(tmp_path: Path) -> None:
+    noted = tmp_path / "buildx/refs/default/default/abc"
+    noted.parent.mkdir(parents=True)
+    noted.write_text(json.dumps({"Target": "x", "LocalPath": "/repo/backend"}))
+    environment = {"DOCKER_CONFIG": str(tmp_path)}
+    assert history._folder_of("default/default/abc", environment) == Path("/repo/backend")
+    assert history._folder_of("default/default/unknown", environment) is None
+    noted.write_text("[1]")
+    assert history._folder_of("default/default/abc", environment) is None

@@ -67,6 +67,12 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         homes.prepare(Home(tmp_path / "file" / "home", tmp_path / "run"))
 
 
+def test_a_disk_without_room_is_told_before_it_is_full(home: Home) -> None:
+    homes.need_room(home, 1)
+    with pytest.raises(OutOfReach, match=r"MiB free and 1073741824 MiB are needed: make room"):
+        homes.need_room(home, 2**50)
+
+
 def test_a_workspace_is_gone_afterwards_and_leftovers_are_swept(home: Home) -> None:
     def interrupted() -> None:
         with homes.workspace(home, "bases") as work:

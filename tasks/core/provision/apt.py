@@ -161,10 +161,17 @@ def fetch(
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
     (folder / "sources.list").write_text("\n".join(lines) + "\n")
-    process.read(update(folder, architecture), timeout=300)
     packages = folder / "packages"
-    process.read(download(folder, architecture, names), cwd=packages, timeout=600)
+    _run(update(folder, architecture), packages, "the package indexes")
+    _run(download(folder, architecture, names), packages, "the packages")
     return tuple(sorted(packages.glob("*.deb")))
+
+
+def _run(command: Sequence[str], folder: Path, what: str) -> None:
+    """Run apt-get; its options would fill the screen, so an error tells only what apt said."""
+    done = process.read(command, cwd=folder, timeout=600, check=False)
+    if done.returncode != 0:
+        raise OutOfReach(f"apt-get could not fetch {what}: {done.reason()}")
 
 
 def unpack(packages: Sequence[Path], tree: Path) -> None:

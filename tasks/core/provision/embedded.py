@@ -63,6 +63,7 @@ def down() -> bool:
         _end_orphans(home)
         stopped = daemons.stop(home.record(registry.NAME), seconds=STOP_SECONDS) or stopped
         network.detach(home)
+        homes.remove(home.runtime)
     return stopped
 
 

@@ -106,6 +106,16 @@ def usable(path: Path) -> Iterator[None]:
         ) from None
 
 
+def need_room(home: Home, size_bytes: int) -> None:
+    """Stop before a disk is full: programs that run out of room tell many things but that."""
+    free = shutil.disk_usage(home.root).free
+    if free < size_bytes:
+        raise OutOfReach(
+            f"{home.root} has {free // 2**20} MiB free and {size_bytes // 2**20} MiB are needed: "
+            "make room, or name another folder in SLIPWAY_HOME"
+        )
+
+
 @contextlib.contextmanager
 def locked(home: Home, name: str) -> Iterator[None]:
     """Let one process at a time do ``name``; the others wait, then find it done."""

@@ -30,6 +30,8 @@ from tasks.core.provision.rootfs import Rootfs
 
 #: In the order in which they are laid on each other.
 LAYERS = ("rootfs.tar", "node.tar", "overlay.tar")
+#: For each image: its root file system as a tar file, and its layers in the registry.
+ROOM_BYTES = 600 * 2**20
 OVERLAYS = Path(__file__).with_name("overlays")
 
 
@@ -66,6 +68,7 @@ def make(engine: Engine, location: str, jobs: Sequence[Job]) -> None:
     """
     home = homes.current()
     homes.sweep(home, "bases")
+    homes.need_room(home, ROOM_BYTES * len(jobs))
     machine.install(rootfs.missing_programs([job.recipe for job in jobs]))
     archive = machine.archive()
     with homes.workspace(home, "bases") as work, homes.usable(home.root):

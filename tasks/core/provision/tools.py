@@ -27,6 +27,8 @@ PROBES = (
     ("docker", "--version"),
     ("docker-registry", "--version"),
 )
+#: Packages and what is unpacked from them, for a moment both.
+ROOM_BYTES = 700 * 2**20
 STAMP = "packages.txt"
 PLUGINS = ("usr/libexec/docker/cli-plugins", "usr/lib/docker/cli-plugins")
 
@@ -60,6 +62,7 @@ def ensure(home: Home) -> None:
     """Download and unpack the tools where they are missing. Call it under the lock."""
     if are_there(home):
         return
+    homes.need_room(home, ROOM_BYTES)
     archive = machine.archive()
     problems = []
     for source in sources(archive):
@@ -69,7 +72,7 @@ def ensure(home: Home) -> None:
             problems.append(str(problem))
         else:
             return
-    raise OutOfReach(f"no suite of {archive.uri} gave a working engine: {problems[-1]}")
+    raise OutOfReach(f"no suite of {archive.uri} gave a working engine: {problems[0]}")
 
 
 def sources(archive: apt.Archive) -> tuple[Source, ...]:
