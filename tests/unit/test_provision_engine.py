@@ -224,8 +224,10 @@ def test_down_without_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 def test_a_tree_without_stamp_is_not_there(home: Home) -> None:
     (home.tools / "usr/bin").mkdir(parents=True)
     assert not tools.are_there(home)
-    (home.tools / tools.STAMP).touch()
+    (home.tools / tools.STAMP).write_text(tools.stamp(["docker.io_28.deb"]))
     assert tools.are_there(home)
+    (home.tools / tools.STAMP).write_text("# other packages\n")
+    assert not tools.are_there(home), "a newer Slipway may want more"
 
 
 def test_plugins_are_linked_again_when_they_moved(home: Home) -> None:

@@ -78,7 +78,7 @@ def test_private_options_touch_nothing_of_the_machines_own() -> None:
 
 
 def test_engine_packages_come_from_the_newest_suite_that_works() -> None:
-    testing, stable, own = (source.lines for source in tools.sources(ARCHIVE))
+    testing, stable, own = tools.sources(ARCHIVE)
     assert [line.split()[3] for line in testing] == ["testing", "stable"]
     assert [line.split()[3] for line in stable] == ["stable"]
     assert [line.split()[3] for line in own] == [
@@ -89,8 +89,8 @@ def test_engine_packages_come_from_the_newest_suite_that_works() -> None:
 
 
 def test_ubuntu_uses_its_own_suites() -> None:
-    (source,) = tools.sources(UBUNTU)
-    assert source.lines == (
+    (lines,) = tools.sources(UBUNTU)
+    assert lines == (
         "deb http://m.example/ubuntu noble main universe",
         "deb http://m.example/ubuntu noble-updates main universe",
     )
@@ -161,3 +161,32 @@ def test_sources_inside_an_image_name_no_keyring_of_this_machine() -> None:
     assert entry.content is not None
     assert b"/k.gpg" not in entry.content
     assert b"bookworm-security" in entry.content
+
+
+DUMPED = """Acquire "";
+Acquire::Check-Valid-Until "false";
+Acquire::http "";
+Acquire::http::Proxy "http://user:secret@proxy.example:3128";
+Acquire::http::Proxy::mirror.example "DIRECT";
+Acquire::https::CAInfo "/etc/ssl/own.pem";
+Acquire::IndexTargets::deb::Packages::MetaKey "$(COMPONENT)/Packages";
+"""
+
+
+def test_how_the_archive_is_reached_is_taken_over() -> None:
+    lines = apt.settings(DUMPED)
+    assert [line.split()[0] for line in lines] == [
+        "Acquire::Check-Valid-Until",
+        "Acquire::http::Proxy",
+        "Acquire::http::Proxy::mirror.example",
+        "Acquire::https::CAInfo",
+    ]
+
+
+def test_a_proxy_stays_out_of_commands_and_images() -> None:
+    archive = Archive(DEBIAN, "http://m.example/debian", None, None, apt.settings(DUMPED))
+    assert "secret" in rootfs.apt_lines(archive)
+    assert not any("secret" in word for word in made("node:22", "linux/amd64", archive))
+    inside = {entry.path: entry.content or b"" for entry in rootfs.system_overlay(archive, "x")}
+    assert inside["etc/apt/apt.conf.d/mirror-validity"] == b'Acquire::Check-Valid-Until "false";\n'
+    assert not any(b"secret" in content for content in inside.values())

@@ -7,8 +7,9 @@ private lists and caches, then serves other suites and architectures of the same
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.core import process
@@ -26,6 +27,9 @@ ARCHITECTURES = {
     "linux/arm/v7": "armhf",
 }
 _MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "armv7l": "linux/arm/v7"}
+_REACHING = re.compile(
+    r'Acquire::(?:https?::(?:Proxy\b|CAInfo|Verify)|Check-Valid-Until|Check-Date)\S* "[^"]+";$'
+)
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,16 @@ class System:
 
 @dataclass(frozen=True)
 class Archive:
-    """A package archive: ``options`` is what stands in brackets in a sources list."""
+    """A package archive, and how the machine's apt is told to reach it.
+
+    ``settings`` are lines of apt configuration: proxies, certificates, how old indexes may be.
+    """
 
     system: System
     uri: str
     security_uri: str | None
     keyring: str | None
+    settings: tuple[str, ...] = ()
 
     def line(self, suite: str, components: Sequence[str], uri: str | None = None) -> str:
         """One line of a sources list."""
@@ -151,11 +159,15 @@ def download(folder: Path, architecture: str | None, names: Sequence[str]) -> tu
 
 
 def fetch(
-    folder: Path, lines: Sequence[str], names: Sequence[str], architecture: str | None = None
+    folder: Path,
+    lines: Sequence[str],
+    names: Sequence[str],
+    architecture: str | None = None,
+    optional: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Download packages into ``folder`` from the sources ``lines``. Returns their files.
 
-    Raises OutOfReach when an index or a package cannot be had.
+    Raises OutOfReach when an index or a package cannot be had; ``optional`` ones may be unknown.
     """
     for part in ("state/lists/partial", "cache/archives/partial", "packages"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -163,8 +175,17 @@ def fetch(
     (folder / "sources.list").write_text("\n".join(lines) + "\n")
     packages = folder / "packages"
     _run(update(folder, architecture), packages, "the package indexes")
-    _run(download(folder, architecture, names), packages, "the packages")
+    known = _known(folder, architecture, optional) if optional else ()
+    _run(download(folder, architecture, (*names, *known)), packages, "the packages")
     return tuple(sorted(packages.glob("*.deb")))
+
+
+def _known(folder: Path, architecture: str | None, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``names`` that the indexes hold, from lines like ``crane | 0.20.7-1 | http://…``."""
+    command = ("apt-cache", *options(folder, architecture), "madison", *names)
+    said = process.read(command, timeout=60, check=False).stdout
+    found = {line.partition("|")[0].strip() for line in said.splitlines()}
+    return tuple(name for name in names if name in found)
 
 
 def _run(command: Sequence[str], folder: Path, what: str) -> None:
@@ -181,6 +202,16 @@ def unpack(packages: Sequence[Path], tree: Path) -> None:
         process.read(("dpkg", "--extract", str(package), str(tree)), timeout=120)
 
 
+def settings(dumped: str) -> tuple[str, ...]:
+    """The lines of ``apt-config dump`` that decide how an archive is reached."""
+    return tuple(line for line in dumped.splitlines() if _REACHING.match(line))
+
+
+def validity(lines: Sequence[str]) -> tuple[str, ...]:
+    """Those of the ``settings`` that tell how old indexes may be; they hold no secret."""
+    return tuple(line for line in lines if "Proxy" not in line and "::Check-" in line)
+
+
 def configured(machine: System) -> Archive:
     """The main archive that this machine uses. Raises OutOfReach when apt knows none."""
     found = archive(process.read(("apt-get", "indextargets"), timeout=60).stdout, machine)
@@ -189,4 +220,5 @@ def configured(machine: System) -> Archive:
             f"apt knows no {machine.name} archive over http or https: "
             "add it to the sources and run apt-get update"
         )
-    return found
+    dumped = process.read(("apt-config", "dump", "Acquire"), timeout=60).stdout
+    return replace(found, settings=settings(dumped))

@@ -1,4 +1,4 @@
-"""From a root file system to an image in the loopback registry: a generated Dockerfile, one push.
+"""From layers to an image in the loopback registry: the original's configuration, one push.
 
 Each platform is pushed under a tag of its own; the tag that people use is an index over those, so
 that a platform can be added later without making the others again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tasks.core.provision import nodejs
 from tasks.core.provision.recipes import Recipe
@@ -17,28 +18,19 @@ LABEL = "dev.slipway.lookalike"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def dockerfile(
-    reference: Reference, recipe: Recipe, platform: str, tars: Sequence[str], suite: str
-) -> str:
-    """The Dockerfile that puts ``tars`` together with the original's configuration."""
+def configuration(
+    reference: Reference, recipe: Recipe, platform: str, suite: str
+) -> dict[str, Any]:
+    """The image's runtime configuration: the original's, and labels that say what this is."""
     labels = {LABEL: "true", f"{LABEL}.of": reference.text, f"{LABEL}.suite": suite}
     if recipe.has_node:
         labels[f"{LABEL}.node"] = nodejs.version(platform)
-    lines = [
-        "FROM scratch",
-        *(_add(tar) for tar in tars),
-        *_configuration(recipe, platform),
-        *(f'LABEL {name}="{value}"' for name, value in labels.items()),
-    ]
-    return "".join(f"{line}\n" for line in lines)
+    return {**_contract(recipe, platform), "Labels": labels}
 
 
-def build(context: Path, image: str, platform: str) -> tuple[str, ...]:
-    """The arguments for docker that build ``context`` and push it; the engine keeps no copy."""
-    return (
-        *("buildx", "build", "--platform", platform, "--provenance=false", "--progress=plain"),
-        *("--output", f"type=registry,name={image},unpack=false,store=false", str(context)),
-    )
+def push(crane: Path, layout: Path, image: str) -> tuple[str, ...]:
+    """Push the image in the OCI layout folder ``layout``; layers that are there are not sent."""
+    return (str(crane), "push", "--insecure", str(layout), image)
 
 
 def index(image: str, parts: Sequence[str]) -> tuple[str, ...]:
@@ -52,43 +44,31 @@ def platform_tag(tag: str, platform: str) -> str:
 
 
 def environment(host: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Builds go to the engine itself: another builder could not reach the loopback registry."""
+    """buildx asks the engine itself: another builder could not reach the loopback registry."""
     return {**inherited, "DOCKER_HOST": host, "BUILDX_BUILDER": "default"}
 
 
-def _add(tar: str) -> str:
-    """Add a layer. With ``--link`` it is made and stored once for all images that have it.
-
-    Not so the overlay: linked, its folders' owners would replace those of the layers below.
-    """
-    return f"ADD {tar} /" if tar == "overlay.tar" else f"ADD --link {tar} /"
-
-
-def _configuration(recipe: Recipe, platform: str) -> tuple[str, ...]:
+def _contract(recipe: Recipe, platform: str) -> dict[str, Any]:
     if recipe.family == "node":
-        return (
-            f"ENV PATH={PATH} NODE_VERSION={nodejs.version(platform)}",
-            'ENTRYPOINT ["docker-entrypoint.sh"]',
-            'CMD ["node"]',
-        )
+        return {
+            "Env": [f"PATH={PATH}", f"NODE_VERSION={nodejs.version(platform)}"],
+            "Entrypoint": ["docker-entrypoint.sh"],
+            "Cmd": ["node"],
+        }
     if recipe.family == "nginx":
-        return (
-            f"ENV PATH={PATH}",
-            "EXPOSE 8080",
-            "STOPSIGNAL SIGQUIT",
-            "USER 101",
-            'ENTRYPOINT ["/docker-entrypoint.sh"]',
-            'CMD ["nginx", "-g", "daemon off;"]',
-        )
-    return _distroless(recipe)
-
-
-def _distroless(recipe: Recipe) -> tuple[str, ...]:
+        return {
+            "Env": [f"PATH={PATH}"],
+            "ExposedPorts": {"8080/tcp": {}},
+            "StopSignal": "SIGQUIT",
+            "User": "101",
+            "Entrypoint": ["/docker-entrypoint.sh"],
+            "Cmd": ["nginx", "-g", "daemon off;"],
+        }
     path = f"{PATH}:/busybox" if "debug" in recipe.flavour else PATH
     nonroot = "nonroot" in recipe.flavour
-    return (
-        f"ENV PATH={path} SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
-        f"USER {65532 if nonroot else 0}",
-        f"WORKDIR {'/home/nonroot' if nonroot else '/'}",
-        'ENTRYPOINT ["/nodejs/bin/node"]',
-    )
+    return {
+        "Env": [f"PATH={path}", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"],
+        "User": "65532" if nonroot else "0",
+        "WorkingDir": "/home/nonroot" if nonroot else "/",
+        "Entrypoint": ["/nodejs/bin/node"],
+    }

@@ -58,6 +58,10 @@ def ensure_bases(
     would not find by the reference itself. Raises OutOfReach for what nobody can serve.
     """
     states = base_states(engine, needs)
+    if any(state.status == "out of reach" for state in states):
+        # The answer may be some minutes old, and the network mended since.
+        reach.forget()
+        states = base_states(engine, needs)
     _refuse(states)
     if any(state.status == "can be made" for state in states):
         location = _writable_registry(engine)

@@ -45,8 +45,8 @@ def up() -> Engine:
         return engine
     machine.require()
     home = homes.current()
-    homes.prepare(home)
     with homes.locked(home, "engine"):
+        homes.prepare(home)
         engine = find()
         if engine is None:
             engine = _start(home)
@@ -74,8 +74,8 @@ def registry_up() -> str:
     location = registry.address(home)
     if location and registry.answers(location):
         return location
-    homes.prepare(home)
     with homes.locked(home, "engine"):
+        homes.prepare(home)
         tools.ensure(home)
         return registry.start(home)
 
@@ -117,14 +117,15 @@ def answers(path: Path) -> bool:
 
 def _start(home: Home) -> Engine:
     homes.sweep(home, "engine")
-    machine.install(PROGRAMS)
-    tools.ensure(home)
+    pid = daemons.running(home.record(NAME))
+    if pid is None:
+        machine.install(PROGRAMS)
+        tools.ensure(home)
     tools.link_plugins(home)
     location = registry.start(home)
     settings = home.root / "daemon.json"
     guest = _guest(home)
     homes.write(settings, json.dumps(configuration(home, location, guest), indent=1) + "\n")
-    pid = daemons.running(home.record(NAME))
     if pid is not None and answers(home.socket):
         # Only the registry had ended. dockerd reads its mirrors anew on this signal.
         os.kill(pid, signal.SIGHUP)

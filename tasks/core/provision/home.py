@@ -119,11 +119,14 @@ def need_room(home: Home, size_bytes: int) -> None:
 @contextlib.contextmanager
 def locked(home: Home, name: str) -> Iterator[None]:
     """Let one process at a time do ``name``; the others wait, then find it done."""
-    with usable(home.root), (home.root / f"{name}.lock").open("w") as file:
+    with usable(home.root):
+        home.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        file = (home.root / f"{name}.lock").open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            process.note(f"slipway: waiting for another run that is busy with {name} …")
+            process.note(f"slipway: waiting for another run that is busy with the {name} …")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -18,8 +18,10 @@ from tasks.core.provision import (
     layers,
     machine,
     nodejs,
+    oci,
     registry,
     rootfs,
+    tools,
 )
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
@@ -28,8 +30,6 @@ from tasks.core.provision.recipes import Recipe
 from tasks.core.provision.references import Reference
 from tasks.core.provision.rootfs import Rootfs
 
-#: In the order in which they are laid on each other.
-LAYERS = ("rootfs.tar", "node.tar", "overlay.tar")
 #: For each image: its root file system as a tar file, and its layers in the registry.
 ROOM_BYTES = 600 * 2**20
 OVERLAYS = Path(__file__).with_name("overlays")
@@ -42,6 +42,15 @@ class Job:
     reference: Reference
     recipe: Recipe
     platform: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a job's image is put together from: the suite that served, and its layers' tar files."""
+
+    job: Job
+    suite: str
+    tars: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,7 @@ def make(engine: Engine, location: str, jobs: Sequence[Job]) -> None:
         shop = Workshop(home, engine, location, archive, work, _midnight())
         ordered = sorted(jobs, key=lambda job: -len(job.recipe.packages))  # the longest first
         suites = _rootfs(shop, ordered)
-        contexts = [_context(shop, job, suites.get(_key(job), "")) for job in ordered]
-        _push(shop, ordered, contexts)
+        _push(shop, [_image(shop, job, suites.get(_key(job), "")) for job in ordered])
     for reference in dict.fromkeys(job.reference for job in jobs):
         _join(shop, reference)
 
@@ -125,6 +133,7 @@ def _tries(shop: Workshop, pending: Mapping[str, Job], attempt: int) -> Iterator
         releases = rootfs.releases(job.recipe, shop.archive)
         if attempt < len(releases):
             target = shop.work / f"{key}.tar"
+            rootfs.configuration(target).write_text(rootfs.apt_lines(shop.archive))
             yield Rootfs(job.recipe, job.platform, releases[attempt], target)
 
 
@@ -155,22 +164,21 @@ def _together(shop: Workshop, commands: Sequence[Sequence[str]]) -> tuple[Comple
     return process.together(commands, at_once=os.cpu_count() or 1, env=environment)
 
 
-def _context(shop: Workshop, job: Job, suite: str) -> Path:
-    """The build context of one job: its layers as tar files, and the Dockerfile that adds them."""
-    tag = assemble.platform_tag(job.reference.tag, job.platform)
-    context = shop.work / f"{job.reference.repository.replace('/', '-')}-{tag}"
-    context.mkdir()
+def _image(shop: Workshop, job: Job, suite: str) -> Image:
+    """The layers of one job as tar files, in the order in which they lie on each other."""
+    name = f"{job.reference.repository.replace('/', '-')}-{_tag(job)}"
     if job.recipe.family == "distroless":
-        suite = _distroless(shop, job, context / "rootfs.tar")
+        base, overlay = shop.work / f"{name}.rootfs.tar", []
+        suite = _distroless(shop, job, base)
     else:
-        (context / "rootfs.tar").hardlink_to(shop.work / f"{_key(job)}.tar")
-        layers.write(context / "overlay.tar", _overlay(shop, job, suite), shop.epoch)
-    if job.recipe.has_node:
-        (context / "node.tar").hardlink_to(_node(shop, job))
-    tars = [name for name in LAYERS if (context / name).exists()]
-    text = assemble.dockerfile(job.reference, job.recipe, job.platform, tars, suite)
-    (context / "Dockerfile").write_text(text)
-    return context
+        base, overlay = shop.work / f"{_key(job)}.tar", [shop.work / f"{name}.overlay.tar"]
+        layers.write(overlay[0], _overlay(shop, job, suite), shop.epoch)
+    node = [_node(shop, job)] if job.recipe.has_node else []
+    return Image(job, suite, (base, *node, *overlay))
+
+
+def _tag(job: Job) -> str:
+    return assemble.platform_tag(job.reference.tag, job.platform)
 
 
 def _overlay(shop: Workshop, job: Job, suite: str) -> Iterator[Entry]:
@@ -229,16 +237,34 @@ def _cannot_be_made(shop: Workshop, job: Job, reason: str) -> str:
     )
 
 
-def _push(shop: Workshop, jobs: Sequence[Job], contexts: Sequence[Path]) -> None:
-    environment = assemble.environment(shop.engine.host, shop.engine.environment)
-    commands = []
-    for job, context in zip(jobs, contexts, strict=True):
-        tag = assemble.platform_tag(job.reference.tag, job.platform)
-        image = f"{shop.registry}/{job.reference.repository}:{tag}"
-        commands.append((shop.engine.docker, *assemble.build(context, image, job.platform)))
-    for result in process.together(commands, at_once=os.cpu_count() or 1, env=environment):
+def _push(shop: Workshop, images: Sequence[Image]) -> None:
+    """Compress each layer once, however many images have it, and push them side by side."""
+    process.note("slipway: packing the look-alikes …")
+    tars = dict.fromkeys(tar for image in images for tar in image.tars)
+    packed = {tar: oci.compress(tar) for tar in tars}
+    commands = [_written(shop, image, [packed[tar] for tar in image.tars]) for image in images]
+    for result in process.together(
+        commands, at_once=os.cpu_count() or 1, env=shop.engine.environment
+    ):
         if result.returncode != 0:
-            raise OutOfReach(f"a look-alike could not be assembled: {result.reason()}")
+            raise OutOfReach(f"a look-alike could not be pushed: {result.reason()}")
+
+
+def _written(shop: Workshop, image: Image, packed: Sequence[oci.Layer]) -> tuple[str, ...]:
+    """Write one image to disk. Returns the command that pushes it."""
+    job = image.job
+    repository = job.reference.repository
+    layout = shop.work / f"{repository.replace('/', '-')}-{_tag(job)}.layout"
+    created = datetime.datetime.fromtimestamp(shop.epoch, datetime.UTC)
+    oci.write(
+        layout,
+        packed,
+        platform=job.platform,
+        config=assemble.configuration(job.reference, job.recipe, job.platform, image.suite),
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    crane = tools.crane(shop.home)
+    return assemble.push(crane, layout, f"{shop.registry}/{repository}:{_tag(job)}")
 
 
 def _join(shop: Workshop, reference: Reference) -> None:

@@ -50,7 +50,8 @@ class Answer:
 def ask(engine: Engine, reference: Reference) -> Answer:
     """Ask the engine's registries for ``reference``; an answer counts for some minutes.
 
-    One registry that is out of reach is not asked again for its other images.
+    A registry that is out of reach is not asked again for its other images. That it lacks an image
+    is not remembered: it may be pushed at any moment.
     """
     memory = _remembered()
     name, host = f"{engine.host} {reference.text}", f"{engine.host} {reference.host}/"
@@ -58,7 +59,10 @@ def ask(engine: Engine, reference: Reference) -> Answer:
         if key in memory:
             return _answer(memory[key])
     answer = _asked(engine, reference)
-    _remember(memory, host if _is_no_network(answer.reason) else name, answer)
+    if answer.can_be_had:
+        _remember(memory, name, answer)
+    elif _is_no_network(answer.reason):
+        _remember(memory, host, answer)
     return answer
 
 
@@ -133,8 +137,5 @@ def _remember(memory: dict[str, Any], key: str, answer: Answer) -> None:
 
 
 def _file() -> Path:
-    """In the home of the embedded engine for root, in the user's own cache for everybody else."""
-    if os.geteuid() == 0:
-        return homes.current().cache / "registries.json"
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(folder) / "slipway" / "registries.json"

@@ -80,6 +80,17 @@ class Rootfs:
     target: Path
 
 
+def configuration(target: Path) -> Path:
+    """The apt configuration to make ``target`` with: a file, as a proxy's URL may be a secret."""
+    return target.with_suffix(".conf")
+
+
+def apt_lines(archive: apt.Archive) -> str:
+    """What that file says: the folders we work in may be entered by root alone."""
+    own = ('APT::Sandbox::User "root";', 'Acquire::Retries "2";')
+    return "".join(f"{line}\n" for line in (*own, *archive.settings))
+
+
 def command(made: Rootfs, archive: apt.Archive, native: str) -> tuple[str, ...]:
     """The mmdebstrap command for a root file system.
 
@@ -94,7 +105,7 @@ def command(made: Rootfs, archive: apt.Archive, native: str) -> tuple[str, ...]:
         f"--include={','.join(packages(made, archive, own=own))}",
         f"--hook-dir={HOOKS}",
         # The folders we work in may be entered by root alone.
-        *('--aptopt=APT::Sandbox::User "root"', "--aptopt=Acquire::Retries 2"),
+        f"--aptopt={configuration(made.target)}",
         *(f"--dpkgopt={option}" for option in NO_DOCUMENTATION if made.recipe.flavour != "full"),
         *(f"--customize-hook={hook}" for hook in hooks),
         *("--skip=output/dev", made.release.suite, str(made.target)),
@@ -138,6 +149,10 @@ def system_overlay(archive: apt.Archive, suite: str) -> Iterator[Entry]:
     own = apt.Archive(archive.system, archive.uri, archive.security_uri, str(keyring))
     text = "".join(f"{line}\n" for line in sources(own, suite))
     yield Entry("etc/apt/sources.list", text.encode())
+    validity = "".join(f"{line}\n" for line in apt.validity(archive.settings))
+    if validity:
+        # The mirror is a frozen one, or the machine's clock is: apt in the image must know too.
+        yield Entry("etc/apt/apt.conf.d/mirror-validity", validity.encode())
 
 
 def distroless(made: Rootfs, work: Path) -> Iterator[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.core import process
@@ -12,14 +12,13 @@ from tasks.core.provision import apt, machine
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
 
-DEBIAN = (
-    *("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd"),
-    *("crane", "docker-registry"),
-)
-#: Ubuntu's docker.io brings the CLI with it, and its compose is numbered.
-UBUNTU = (
-    *("docker.io", "docker-buildx", "docker-compose-v2", "containerd", "docker-registry", "tini"),
-)
+REQUIRED = ("docker.io", "docker-buildx", "containerd", "docker-registry")
+#: What is cut differently from release to release: the CLI may lie in docker.io, what
+#: `docker run --init` starts in either package, and not every release has crane.
+OPTIONAL = {
+    "debian": ("docker-cli", "docker-compose", "crane", "tini", "tini-static"),
+    "ubuntu": ("docker-compose-v2", "crane", "tini"),
+}
 #: Programs that have to answer before the tree counts as complete, and how they are asked.
 PROBES = (
     ("dockerd", "--version"),
@@ -31,14 +30,6 @@ PROBES = (
 ROOM_BYTES = 700 * 2**20
 STAMP = "packages.txt"
 PLUGINS = ("usr/libexec/docker/cli-plugins", "usr/lib/docker/cli-plugins")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Sources lines, and the packages to take from there."""
-
-    lines: tuple[str, ...]
-    packages: tuple[str, ...]
 
 
 def path(home: Home) -> str:
@@ -53,9 +44,34 @@ def docker(home: Home) -> Path:
     return home.tools / "usr/bin/docker"
 
 
+def crane(home: Home) -> Path:
+    """The program that pushes images from disk. Raises OutOfReach where no package brought it."""
+    program = home.tools / "usr/bin/crane"
+    if not program.exists():
+        raise OutOfReach(
+            "look-alikes of base images need crane, which this release has no package of; "
+            "use a registry that can be reached"
+        )
+    return program
+
+
 def are_there(home: Home) -> bool:
-    """Whether a complete tree of tools is in place; its stamp is written last."""
-    return (home.tools / STAMP).is_file()
+    """Whether a complete tree of what is wanted is in place; its stamp is written last."""
+    try:
+        return (home.tools / STAMP).read_text().startswith(_wanted())
+    except OSError:
+        return False
+
+
+def stamp(files: Sequence[str]) -> str:
+    """What the stamp of a complete tree says: the packages wanted, and the files they came in."""
+    return _wanted() + "".join(f"{name}\n" for name in files)
+
+
+def _wanted() -> str:
+    return (
+        f"# {' '.join([*REQUIRED, *sorted({n for names in OPTIONAL.values() for n in names})])}\n"
+    )
 
 
 def ensure(home: Home) -> None:
@@ -65,9 +81,9 @@ def ensure(home: Home) -> None:
     homes.need_room(home, ROOM_BYTES)
     archive = machine.archive()
     problems = []
-    for source in sources(archive):
+    for lines in sources(archive):
         try:
-            _install(home, source)
+            _install(home, lines, OPTIONAL[archive.system.name])
         except OutOfReach as problem:
             problems.append(str(problem))
         else:
@@ -75,19 +91,14 @@ def ensure(home: Home) -> None:
     raise OutOfReach(f"no suite of {archive.uri} gave a working engine: {problems[0]}")
 
 
-def sources(archive: apt.Archive) -> tuple[Source, ...]:
-    """Where to take the packages from, in turn: the newest engine first."""
+def sources(archive: apt.Archive) -> tuple[tuple[str, ...], ...]:
+    """Sources lists to try in turn, the newest engine first."""
     own = archive.release(archive.system.codename)
     if archive.system.name == "ubuntu":
-        return (Source(own, UBUNTU),)
+        return (own,)
     components = apt.COMPONENTS[archive.system.name]
     testing, stable = (archive.line(suite, components) for suite in ("testing", "stable"))
-    # What `docker run --init` starts has moved to a package of its own.
-    return (
-        Source((testing, stable), (*DEBIAN, "tini-static")),
-        Source((stable,), (*DEBIAN, "tini")),
-        Source(own, (*DEBIAN, "tini")),
-    )
+    return ((testing, stable), (stable,), own)
 
 
 def link_plugins(home: Home) -> None:
@@ -102,14 +113,14 @@ def link_plugins(home: Home) -> None:
                 link.symlink_to(plugin)
 
 
-def _install(home: Home, source: Source) -> None:
+def _install(home: Home, lines: Sequence[str], optional: Sequence[str]) -> None:
     process.note("slipway: downloading the engine's packages …")
     with homes.workspace(home, "engine") as work, homes.usable(home.root):
-        packages = apt.fetch(work, source.lines, source.packages)
+        packages = apt.fetch(work, lines, REQUIRED, optional=optional)
         tree = work / "tree"
         apt.unpack(packages, tree)
         _probe(tree)
-        (tree / STAMP).write_text("".join(f"{package.name}\n" for package in packages))
+        (tree / STAMP).write_text(stamp([package.name for package in packages]))
         homes.remove(home.tools)
         tree.rename(home.tools)
     link_plugins(home)
