@@ -20,10 +20,15 @@ def commands(python: str, *, unit: bool, workers: int = 2) -> tuple[Check, ...]:
         ("format", (*module, "ruff", "format", "--check", ".")),
         ("types", (*module, "mypy", "tasks", "tests")),
         ("types of tasks.py", (*module, "mypy", "tasks.py")),
-        ("unit tests", (*module, "pytest", "tests/unit", "-n", str(workers))),
+        ("unit tests", (*module, "pytest", "tests/unit", *_spread(workers))),
     )
-    engine = ("engine tests", (*module, "pytest", "tests/engine", "-n", str(workers), "-v"))
+    engine = ("engine tests", (*module, "pytest", "tests/engine", *_spread(workers), "-v"))
     return cheap if unit else (*cheap, engine)
+
+
+def _spread(workers: int) -> tuple[str, ...]:
+    """Tests side by side; those of one group share what they built, so they stay together."""
+    return ("-n", str(workers), "--dist", "loadgroup")
 
 
 def run(root: Path, environment: Mapping[str, str], *, unit: bool) -> None:

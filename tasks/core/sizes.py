@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 FORMATS = ("text", "markdown", "json")
-HEADERS = ("target", "variant", "tag", "platform", "compressed", "unpacked", "layers", "reduction")
+HEADERS = ("target", "platform", "compressed", "unpacked", "layers", "reduction")
 LOOKALIKE_LABEL = "dev.slipway.lookalike"
 PATIENCE_SECONDS = 2.0
 AT_ONCE = 2
@@ -120,8 +120,6 @@ def render(sizes: Sequence[ImageSize], format_: str = "text") -> str:
     rows = [
         [
             size.target,
-            size.variant,
-            size.tag,
             size.platform,
             tables.mib(size.compressed_bytes),
             tables.mib(size.unpacked_bytes),

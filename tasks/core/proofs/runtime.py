@@ -170,7 +170,8 @@ def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
             yield subject.verdict(proof, None, "-", "-", f"the image has no label {label}")
             continue
         found = said.get(key) if isinstance(said, dict) else None
-        message = f"{key} {found}" if found == expected else f"{key} is {found}, not {expected}"
+        same = found == expected
+        message = f"{key} {str(found)[:20]}" if same else f"{key} is {found}, not {expected}"
         yield subject.verdict(proof, found == expected, str(found), str(expected), message)
 
 

@@ -10,7 +10,7 @@ def render(build: Build) -> str:
     """One row a target, then one line on the whole call."""
     rows = [
         [
-            ", ".join(built.tags) or built.target,
+            "\n".join(built.tags) or built.target,
             tables.short_digest(built.digest),
             tables.seconds(built.seconds),
             f"{built.cached} of {len(built.steps)}",
