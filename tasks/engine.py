@@ -29,6 +29,8 @@ def status(
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     found = engines.find(now.settings["ENGINE"])
+    if found is None and now.settings["ENGINE"] == "system":
+        found = engines.ensure("system")  # it has nothing to bring up, and says why it is not there
     if found is None:
         raise OutOfReach("no engine runs; bring one up with: inv engine.up")
     details = engines.details(found)

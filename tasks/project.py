@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import checks, session
+from tasks.core import checks, process, session
 from tasks.core import engine as engines
 from tasks.core import pipeline as stages
 from tasks.core.command import command
@@ -28,13 +29,17 @@ def pipeline(
 def test(c: Context, unit: bool = False) -> None:
     """Run lint, types, unit tests, then engine tests."""
     now = session.begin(c)
+    if now.dry:
+        for _name, argv in checks.commands(sys.executable, unit=unit):
+            process.would_run(argv)
+        return
     checks.install(now.root)
     if unit:
-        checks.run(now.root, {}, unit=True)
+        checks.run(now.root, unit=True)
         return
     was_up = engines.find(now.settings["ENGINE"]) is not None
     try:
-        checks.run(now.root, {}, unit=False)
+        checks.run(now.root, unit=False)
     finally:
         if not was_up:
             embedded.down()

@@ -26,6 +26,8 @@ def production(
     tables.choose(format_, verdict_table.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found = verification.production(now, target)
+    if now.dry:
+        return
     output.emit(verdict_table.render(found, format_), output_)
     verdicts.demand(found)
 
@@ -44,5 +46,7 @@ def tests(
     tables.choose(format_, verdict_table.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found = verification.tests(now, target)
+    if now.dry:
+        return
     output.emit(verdict_table.render(found, format_), output_)
     verdicts.demand(found)

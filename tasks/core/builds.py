@@ -70,7 +70,10 @@ def build(
     UsageError for a definition that cannot be meant, OutOfReach for bases or an engine that cannot
     be had, BuildFailed with the name of the step that broke.
     """
-    definition = session.definition(names).narrowed(patterns)
+    asked = tuple(found for name in names for found in members(session, name))
+    whole = session.definition(asked)
+    definition = whole.narrowed(patterns)
+    wanted = sorted(set(whole.asked(asked)) & set(definition.targets))
     if push:
         _check_push(session, definition)
     contexts = {} if session.dry else needs.provide(session, definition)
@@ -86,16 +89,32 @@ def build(
         argv = buildx.bake(
             session.engine.docker,
             definitions.bake_files(session.root, session.files),
-            sorted(definition.targets),
+            wanted,
             metadata_file=metadata,
             readable=overlay.readable(definition.targets, extra),
             no_cache=no_cache,
             push=push,
         )
         if session.dry:
+            process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
             process.would_run(argv)
             return None
         return _run(session, definition, argv, overlay.serialise(extra), metadata)
+
+
+def members(session: Session, name: str) -> tuple[str, ...]:
+    """What ``name`` stands for: a target or a group, or else every target of that variant.
+
+    So `build.multistage` needs no group of that name in a bake file, if there is a
+    ``Dockerfile.multistage``. A name that is nothing of the kind is returned as it is.
+    """
+    if name not in definitions.VARIANTS:
+        return (name,)
+    known = session.everything()
+    if name in known.groups or name in known.targets:
+        return (name,)
+    of_variant = tuple(one.name for one in known.targets.values() if one.variant == name)
+    return of_variant or (name,)
 
 
 def _run(
@@ -149,9 +168,10 @@ def _failed(session: Session, definition: Definition, since: datetime) -> BuildF
             f"the engine at {session.engine.host} went away during the build: {alive.reason()}; "
             "see: inv engine.status"
         )
-    dockerfiles = [
-        str(target.dockerfile.name) for target in definition.targets.values() if target.dockerfile
-    ]
+    dockerfiles = {"Dockerfile"}  # what BuildKit calls one that is inline
+    for name in definition.targets:
+        stated = str(definition.raw["target"][name].get("dockerfile", "Dockerfile"))
+        dockerfiles |= {stated, Path(stated).name}
     found = history.failure(session.engine, since, session.root, dockerfiles)
     if found is None:
         return BuildFailed("the build failed: buildx says above why")

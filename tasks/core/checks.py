@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.core import bootstrap, process
 from tasks.core.errors import OutOfReach, ProofFailed
 
 Check = tuple[str, tuple[str, ...]]
+#: Tests side by side; those of one group share what they built, so they stay together.
+SPREAD = ("-n", "2", "--dist", "loadgroup")
 
 
-def commands(python: str, *, unit: bool, workers: int = 2) -> tuple[Check, ...]:
+def commands(python: str, *, unit: bool) -> tuple[Check, ...]:
     """Name and argv of each check; with ``unit`` only those that need no engine."""
     module = (python, "-m")
     cheap: tuple[Check, ...] = (
@@ -20,22 +21,17 @@ def commands(python: str, *, unit: bool, workers: int = 2) -> tuple[Check, ...]:
         ("format", (*module, "ruff", "format", "--check", ".")),
         ("types", (*module, "mypy", "tasks", "tests")),
         ("types of tasks.py", (*module, "mypy", "tasks.py")),
-        ("unit tests", (*module, "pytest", "tests/unit", *_spread(workers))),
+        ("unit tests", (*module, "pytest", "tests/unit", *SPREAD)),
     )
-    engine = ("engine tests", (*module, "pytest", "tests/engine", *_spread(workers), "-v"))
+    engine = ("engine tests", (*module, "pytest", "tests/engine", *SPREAD, "-v"))
     return cheap if unit else (*cheap, engine)
 
 
-def _spread(workers: int) -> tuple[str, ...]:
-    """Tests side by side; those of one group share what they built, so they stay together."""
-    return ("-n", str(workers), "--dist", "loadgroup")
-
-
-def run(root: Path, environment: Mapping[str, str], *, unit: bool) -> None:
+def run(root: Path, *, unit: bool) -> None:
     """Run the checks one after the other; ProofFailed at the first that fails."""
     for name, argv in commands(sys.executable, unit=unit):
         process.note(f"--- {name}: {process.shown(argv[2:])}")
-        code = process.stream(argv, env=environment, cwd=root)
+        code = process.stream(argv, cwd=root)
         if code != 0:
             raise ProofFailed(f"{name} failed (exit {code}): see above")
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,7 +19,7 @@ HELP = {
     "all": "Also what is left out otherwise.",
     "env-file": "Settings file to read instead of .env.",
     "file": "Bake file to read (repeatable); default: docker-bake.hcl.",
-    "format": "How the result is written: text, json or markdown.",
+    "format": "How the result is written: text, json; for some also markdown.",
     "names": "Targets or groups of the bake file, separated by commas.",
     "no-cache": "Build every step anew.",
     "output": "File to write the result to, instead of standard output.",
@@ -33,6 +31,7 @@ HELP = {
     "unit": "Only lint, types and unit tests: no engine.",
     "yes": "Do it without asking.",
 }
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATABLE = ("file", "set_", "target")
 DISK_PROBLEMS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM, errno.ENOTDIR)
 
@@ -79,21 +78,20 @@ def command(**options: Any) -> Callable[[Callable[..., None]], Command]:
 
 @contextmanager
 def boundary() -> Iterator[None]:
-    """Turn what can be expected to fail into the error family; a bug stays a traceback.
+    """What a task runs in: signals interrupt it once, expected failures become one line."""
+    with _interruptible(), translated():
+        yield
 
-    SIGTERM is made to behave as Ctrl-C does, so that whatever was started is taken down.
-    """
-    previous = signal.signal(signal.SIGTERM, _terminated)
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what can be expected to fail into the error family; a bug stays a traceback."""
     try:
         yield
     except Exit:
         raise
     except KeyboardInterrupt:
         raise Interrupted("interrupted") from None
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Exit(code=0) from None
     except OSError as error:
         raise _from_system(error) from None
     except Exception as error:
@@ -101,11 +99,26 @@ def boundary() -> Iterator[None]:
         if known is None:
             raise
         raise known from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and a closed terminal act as Ctrl-C does, so that what was started is taken down.
+
+    Only the first of them does: the others would interrupt the taking down.
+    """
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, _interrupt) for number in handled}
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

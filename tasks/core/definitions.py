@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,8 +16,12 @@ from tasks.core.errors import UsageError
 
 BAKE_FILES = ("docker-bake.hcl", "docker-bake.json")
 BASELINE = "baseline"
+DEFAULT = "default"
+#: Groups that tasks are named after; a Dockerfile suffix of that name does as well.
+VARIANTS = (BASELINE, "multistage")
 PRODUCTION = "production"
 TESTING = "testing"
+REMOTE = ("git@", "github.com/", "gitlab.com/")
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,18 @@ class Definition:
     targets: Mapping[str, Target]
     groups: Mapping[str, tuple[str, ...]]
     raw: Mapping[str, Any]
+
+    def asked(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The targets that ``names`` (targets or groups) stand for.
+
+        ``targets`` also holds those that these take a context from; nobody asked for them.
+        """
+        found: dict[str, None] = {}
+        for name in names:
+            members = self.groups.get(name)
+            whole = (name,) if members is None or name in self.targets else self.asked(members)
+            found |= dict.fromkeys(one for one in whole if one in self.targets)
+        return tuple(found)
 
     def narrowed(self, patterns: Sequence[str]) -> Definition:
         """Only the targets that match one of ``patterns``; all of them without patterns.
@@ -90,7 +108,7 @@ def bake_files(root: Path, given: Sequence[str] = ()) -> tuple[str, ...]:
 def everything(
     docker: str, root: Path, files: Sequence[str], environment: Mapping[str, str]
 ) -> Definition:
-    """Every target of the bake files, resolved."""
+    """Every target and group of the bake files, resolved."""
     listed = process.read(
         buildx.list_targets(docker, files),
         env=environment,
@@ -99,10 +117,23 @@ def everything(
     )
     if listed.returncode != 0:
         raise UsageError(_bake_error(listed, files))
-    names = [entry["name"] for entry in json.loads(listed.stdout) if not entry.get("group")]
+    entries = json.loads(listed.stdout)
+    names = [entry["name"] for entry in entries if not entry.get("group")]
+    groups = [entry["name"] for entry in entries if entry.get("group")]
     if not names:
         raise UsageError(f"{files[0]} defines no target")
-    return load(docker, root, files, environment, names)
+    # bake answers with a group "default" of what it was asked for: the real one is asked apart.
+    asked = ([*names, *(group for group in groups if group != DEFAULT)], [DEFAULT])
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(load, docker, root, files, environment, each)
+            for each in asked[: 2 if DEFAULT in groups else 1]
+        ]
+        whole = jobs[0].result()
+        known = {name: members for name, members in whole.groups.items() if name != DEFAULT}
+        if DEFAULT in groups:
+            known[DEFAULT] = jobs[1].result().groups[DEFAULT]
+    return Definition(whole.targets, known, whole.raw)
 
 
 def load(
@@ -145,7 +176,7 @@ def _target(root: Path, name: str, entry: Mapping[str, Any]) -> Target:
     inside = "dockerfile-inline" not in entry and context is not None
     return Target(
         name=name,
-        service=name if context in (None, root) else str(context and context.name),
+        service=_service(root, name, entry, context),
         variant=_variant(dockerfile),
         stage=entry.get("target") or None,
         context=context,
@@ -159,9 +190,19 @@ def _target(root: Path, name: str, entry: Mapping[str, Any]) -> Target:
     )
 
 
+def _service(root: Path, name: str, entry: Mapping[str, Any], context: Path | None) -> str:
+    """The context's folder below ``root``; for the root itself the name without its suffixes."""
+    if context is not None and context != root:
+        return Path(os.path.relpath(context, root)).as_posix()
+    variant = _variant(entry.get("dockerfile", "Dockerfile"))
+    for suffix in (entry.get("target"), variant, BASELINE):
+        name = name.removesuffix(f"-{suffix}")
+    return name
+
+
 def _folder(root: Path, context: str) -> Path | None:
     """The context as a folder of this machine; None for a URL or another target."""
-    if "://" in context or context.startswith("git@"):
+    if "://" in context or context.startswith(REMOTE):
         return None
     return (root / context).resolve() if context != "." else root
 

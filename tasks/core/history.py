@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +76,7 @@ def parse_trace(lines: Iterable[str]) -> Trace:
 
 
 def failure(
-    engine: Engine, since: datetime, root: Path, dockerfiles: Sequence[str]
+    engine: Engine, since: datetime, root: Path, dockerfiles: Collection[str]
 ) -> Failure | None:
     """What broke the build of the repository at ``root`` that started at ``since``, if known.
 
@@ -118,7 +118,7 @@ def _folder_of(ref: str, environment: Mapping[str, str]) -> Path | None:
     return Path(path).resolve() if isinstance(path, str) and path else None
 
 
-def parse_failure(record: Mapping[str, Any], dockerfiles: Sequence[str]) -> Failure | None:
+def parse_failure(record: Mapping[str, Any], dockerfiles: Collection[str]) -> Failure | None:
     """What failed, from the JSON of ``history inspect``; None when another build was at fault.
 
     Targets of one bake call are stopped together: one that was only stopped says "canceled".

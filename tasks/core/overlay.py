@@ -28,7 +28,8 @@ def compose(
     """The overlay for ``targets``.
 
     Adds the project's label, the certificate authorities as the optional secret ``ca``, the proxy
-    variables as build arguments (BuildKit keeps those out of history and cache keys), and
+    variables as build arguments (BuildKit keeps those out of images and cache keys, though not out
+    of its own build history: give proxies no password that matters), and
     ``contexts``: base images by reference that come from somewhere else on this machine.
     """
     proxies = {

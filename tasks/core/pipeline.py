@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasks.core import builds, needs, process, sizes, verdicts, verification
+from tasks.core.command import translated
+from tasks.core.definitions import TESTING
 from tasks.core.errors import SlipwayError
 from tasks.core.render import build as build_table
 from tasks.core.render import output, tables
@@ -16,6 +18,9 @@ from tasks.core.verdicts import Verdict
 
 #: A stage does its work, prints its result, and returns one line for the summary.
 Stage = Callable[[Session], str]
+
+
+NOT_RUN = "dry run: nothing done"
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ def run(session: Session) -> None:
         process.note(f"=== {name}")
         began = time.monotonic()
         try:
-            status, message = "ok", stage(session)
+            with translated():
+                status, message = "ok", stage(session)
         except SlipwayError as error:
             failure, status, message = error, "FAILED", str(error)
         outcomes.append(Outcome(name, status, time.monotonic() - began, message))
@@ -69,16 +75,20 @@ def _engine(session: Session) -> str:
 
 def _bases(session: Session) -> str:
     definition = session.everything()
-    contexts = needs.provide(session, definition)
+    contexts = {} if session.dry else needs.provide(session, definition)
     count = len(needs.of(definition, session.engine.native_platform))
     return f"{count} base images at hand" + (f", {len(contexts)} by context" if contexts else "")
 
 
 def _build(group: str) -> Stage:
     def stage(session: Session) -> str:
-        made = builds.build(session, [group])
+        known = session.everything()
+        names = builds.members(session, group)
+        if not set(names) & {*known.targets, *known.groups}:
+            return f"nothing to do: no group and no Dockerfile is called {group}"
+        made = builds.build(session, names)
         if made is None:
-            return "dry run: nothing built"
+            return NOT_RUN
         output.emit(build_table.render(made))
         return build_table.summary(made)
 
@@ -86,10 +96,16 @@ def _build(group: str) -> Stage:
 
 
 def _tests(session: Session) -> str:
+    if session.dry:
+        return NOT_RUN
+    if not any(target.stage == TESTING for target in session.everything().targets.values()):
+        return "nothing to do: no target has the stage testing"
     return _demand(verification.tests(session))
 
 
 def _verify(session: Session) -> str:
+    if session.dry:
+        return NOT_RUN
     return _demand(verification.production(session))
 
 
@@ -100,6 +116,8 @@ def _demand(found: Sequence[Verdict]) -> str:
 
 
 def _sizes(session: Session) -> str:
+    if session.dry:
+        return NOT_RUN
     measured = sizes.measure(session, session.everything())
     output.emit(sizes.render(measured, "text"))
     return sizes.summary(measured)

@@ -6,7 +6,7 @@ the order of the file, so that later ones refine earlier ones. Without the file 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -40,27 +40,68 @@ class Policy:
     pids: int = 256
 
 
+#: What the values of a key have to be beyond their kind, and how to say so.
+_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "port": (lambda value: value <= 65535, "a TCP port from 1 to 65535"),
+    "health": (lambda value: value.startswith("/"), "a path that starts with '/'"),
+    "page": (lambda value: value.startswith("/"), "a path that starts with '/'"),
+    "writable": (
+        lambda value: all(path.startswith("/") for path in value),
+        "a list of absolute paths",
+    ),
+    "memory_mib": (lambda value: value >= 6, "at least 6, the least that the engine takes"),
+}
+#: The largest number that makes sense anywhere: a signed 32-bit one.
+_LARGEST = 2**31 - 1
+
+
 def for_target(config: Mapping[str, Any], target: str) -> Policy:
     """The policy of ``target``; ``config`` is what ``invoke.yaml`` says under ``slipway``.
 
     Raises UsageError with the key's place for an unknown key or a value of the wrong kind.
     """
-    slipway = _mapping(config, "slipway")
-    _known(slipway, ("policy",), "slipway")
-    entries = _mapping(slipway.get("policy", {}), "slipway.policy")
     policy = Policy()
-    for pattern, entry in entries.items():
-        place = f"slipway.policy.{pattern}"
-        changes = _changes(_mapping(entry, place), place)
-        if fnmatchcase(target, str(pattern)):
+    for pattern, changes in _entries(config).items():
+        if fnmatchcase(target, pattern):
             policy = replace(policy, **changes)
     return policy
+
+
+def check(config: Mapping[str, Any], targets: Collection[str]) -> None:
+    """Raise UsageError for what ``for_target`` refuses, and for a key that names no target.
+
+    ``targets`` are all targets there are: a typing error must not pass as "nothing demanded".
+    """
+    for pattern in _entries(config):
+        if pattern != "*" and not any(fnmatchcase(name, pattern) for name in targets):
+            known = ", ".join(sorted(targets))
+            raise UsageError(
+                f"invoke.yaml: slipway.policy.{pattern}: matches no target; there are: {known}"
+            )
+
+
+def _entries(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each pattern changes, in the order of the file, checked."""
+    slipway = _mapping(config, "slipway")
+    _known(slipway, ("policy",), "slipway")
+    found = {}
+    for pattern, entry in _mapping(slipway.get("policy", {}), "slipway.policy").items():
+        place = f"slipway.policy.{pattern}"
+        if not isinstance(pattern, str):
+            raise UsageError(f"invoke.yaml: {place}: the key is not a text; put it in quotes")
+        found[pattern] = _changes(_mapping(entry, place), place)
+    return found
 
 
 def _changes(entry: Mapping[str, Any], place: str) -> dict[str, Any]:
     kinds = {field.name: str(field.type) for field in fields(Policy)}
     _known(entry, tuple(kinds), place)
-    return {name: _value(value, kinds[name], f"{place}.{name}") for name, value in entry.items()}
+    changes = {name: _value(entry[name], kinds[name], f"{place}.{name}") for name in entry}
+    for name, value in changes.items():
+        holds, expected = _RULES.get(name, (None, ""))
+        if holds and value is not None and not holds(value):
+            raise _wrong(f"{place}.{name}", entry[name], expected)
+    return changes
 
 
 def _value(value: Any, kind: str, place: str) -> Any:
@@ -74,7 +115,8 @@ def _value(value: Any, kind: str, place: str) -> Any:
         if isinstance(value, str) and value:
             return value
         raise _wrong(place, value, "a text")
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = number and 0 < value <= _LARGEST  # also refuses .inf and .nan
     if not number or (kind.startswith("int") and not isinstance(value, int)):
         raise _wrong(place, value, "a positive whole number" if "int" in kind else "a number > 0")
     return value

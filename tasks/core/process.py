@@ -218,10 +218,11 @@ def _feed(pipe: IO[bytes], text: str) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    """Wait for ``child``; on Ctrl-C give it (it got the signal too) time to clean up."""
+    """Wait for ``child``; when we are interrupted end it too, and give it time to clean up."""
     try:
         return child.wait()
     except KeyboardInterrupt:
+        child.terminate()  # on a terminal it had the Ctrl-C as well, elsewhere it had nothing
         try:
             child.wait(timeout=10)
         except subprocess.TimeoutExpired:

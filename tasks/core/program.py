@@ -7,7 +7,16 @@ Slipway is imported here.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+
+# Before anything slow is imported: an interrupt while we start is no traceback. Tasks have handlers
+# of their own, which clean up first.
+for _number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, lambda *_: os._exit(130))
+
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +28,7 @@ from invoke.vendor.yaml import YAMLError
 VERSION = "0.1.0"
 BAD_USAGE = 2
 INTERRUPTED = 130
+REPEATABLE = ("--file", "--set", "--target")
 
 
 class Slipway(Program):
@@ -38,6 +48,14 @@ class Slipway(Program):
         """Read the tasks and their options."""
         with _usage():
             super().parse_tasks()
+        _need_values(sys.argv[1:])
+
+
+def _need_values(words: list[str]) -> None:
+    """invoke takes a repeatable option without a value for one that was not given."""
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        if word in REPEATABLE and following.startswith("--"):
+            raise Exit(f"{word} needs a value", code=BAD_USAGE)
 
 
 @contextmanager
@@ -46,12 +64,35 @@ def _usage() -> Iterator[None]:
         yield
     except ParseError as error:
         said = " ".join(str(error).split()).rstrip("!.")
+        said = re.sub(r"Flag <Argument: (\w+).*", _flag, said)
         raise Exit(f"{said}; see: inv --list", code=BAD_USAGE) from None
+    except (UnicodeDecodeError, AttributeError, TypeError) as error:
+        # What invoke makes of an invoke.yaml that is no text, or no mapping of texts.
+        if not _from_configuration(error):
+            raise
+        raise Exit(
+            "invoke.yaml: expected UTF-8 text with a mapping of texts; mend the file",
+            code=BAD_USAGE,
+        ) from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"invoke.yaml:{mark.line + 1}" if mark else "invoke.yaml"
         problem = getattr(error, "problem", None) or "is not YAML"
         raise Exit(f"{place}: {problem}; mend the file", code=BAD_USAGE) from None
+
+
+def _from_configuration(error: BaseException) -> bool:
+    """Whether ``error`` came out of invoke's reading of its configuration files."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(("invoke/config.py", "invoke/env.py")):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _flag(found: re.Match[str]) -> str:
+    return f"--{found[1].strip('_').replace('_', '-')} needs a value"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 RUN_LABEL = "dev.slipway.run"
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 TARGET_LABEL = "dev.slipway.target"
 
 
@@ -98,17 +100,25 @@ def restricted(policy: Policy, port: int | None) -> dict[str, Any]:
 
 
 def uids(container: Container, engine_host: str) -> dict[int, tuple[int, ...]]:
-    """Real, effective, saved and file-system uid of every process in a running container, by pid.
+    """Real, effective, saved and file-system uid of every process in a container, by pid.
 
     The kernel's own record: /proc of this machine where the engine runs on it, else what the
-    engine's ``top`` reads from the same record on its machine.
+    engine's ``top`` reads from the same record on its machine. Nothing when it has ended.
     """
+    from docker.errors import APIError
+
     if engine_host.startswith("unix://"):
         found = dict(_uids_from_proc(str(container.id)))
         if found:
             return found
-    top = container.top(ps_args="-eo pid,ruid,euid,suid,fuid")
-    return {int(row[0]): tuple(int(word) for word in row[1:5]) for row in top["Processes"]}
+    try:
+        top = container.top(ps_args="-eo pid,ruid,euid,suid,fuid")
+    except APIError as error:
+        if error.status_code == 409:  # not running
+            return {}
+        raise
+    rows = top["Processes"] or []
+    return {int(row[0]): tuple(int(word) for word in row[1:5]) for row in rows}
 
 
 def _uids_from_proc(container_id: str) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -119,15 +129,34 @@ def _uids_from_proc(container_id: str) -> Iterator[tuple[int, tuple[int, ...]]]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if container_id in (folder / "cgroup").read_text():
-                yield int(folder.name), _uid_line((folder / "status").read_text(errors="replace"))
+                status = (folder / "status").read_text(errors="replace")
+                yield int(folder.name), inner_uids(status, (folder / "uid_map").read_text())
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
 
 
-def _uid_line(status: str) -> tuple[int, ...]:
-    """The four uids in a /proc/<pid>/status."""
+def inner_uids(status: str, uid_map: str) -> tuple[int, ...]:
+    """The four uids of a /proc/<pid>/status as the process itself sees them.
+
+    With a rootless engine, or remapped users, root in the container is another uid out here.
+    ``uid_map`` has lines of: first uid inside, first uid outside, how many.
+    """
     line = next(line for line in status.splitlines() if line.startswith("Uid:"))
-    return tuple(int(word) for word in line.split()[1:5])
+    ranges = [tuple(int(word) for word in row.split()) for row in uid_map.splitlines() if row]
+
+    def inside(uid: int) -> int:
+        for inner, outer, count in ranges:
+            if outer <= uid < outer + count:
+                return inner + uid - outer
+        return uid
+
+    return tuple(inside(int(word)) for word in line.split()[1:5])
+
+
+def last_lines(container: Container, count: int) -> list[str]:
+    """The last lines it logged, without what could steer the terminal they are shown on."""
+    text = container.logs(tail=count).decode(errors="replace")
+    return [_CONTROL.sub("", line) for line in text.strip().splitlines()]
 
 
 def announce(target: str, message: str) -> None:

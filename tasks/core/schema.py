@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tasks.core import envfile
+from tasks.core import envfile, masking
 
+EXAMPLE = ".env.example"
 ENGINES = ("auto", "system", "embedded")
 PLATFORMS = (
     "linux/386",
@@ -38,7 +39,7 @@ PLATFORM_ALIASES = {
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _COMMIT = re.compile(r"([0-9a-f]{7,64}|unknown)\Z")
 _HOST = r"(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::\d{1,5})?"
@@ -48,8 +49,12 @@ _IMAGE = re.compile(
     rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(?:@sha256:[0-9a-f]{64})?\Z"
 )
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
+)
 _SECRET = re.compile(
-    r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PRIVATE|AUTH|APIKEY|KEY)(_|$)",
+    r"((^|_)(PASS|PASSWD|PASSPHRASE|PAT|CREDENTIALS?|PRIVATE|AUTH|APIKEY|KEY)"
+    r"|TOKEN|PASSWORD|SECRET)(_|$)",
     re.IGNORECASE,
 )
 
@@ -64,34 +69,60 @@ class Variable:
     name: str
     default: str
     check: Check | None = None
+    #: Whether the value is a path of this machine.
+    path: bool = False
 
     @property
     def secret(self) -> bool:
         """Whether the name says that the value must not be shown."""
-        return _SECRET.search(self.name) is not None
+        return is_secret(self.name)
+
+    def located(self, value: str, base: Path) -> str:
+        """``value``; as an absolute path if it is a path, starting from the folder ``base``."""
+        return str((base / value).absolute()) if self.path and value else value
+
+    def problem(self, value: str) -> str | None:
+        """What is wrong with ``value``, as it may be printed, or None. "" is never wrong."""
+        found = self.check(value) if self.check and value else None
+        if found and self.secret:
+            found = found.replace(repr(value), masking.MASK)
+        return f"{self.name}: {masking.hide(found)}" if found else None
 
 
-def load(root: Path, example: str = ".env.example") -> dict[str, Variable]:
-    """The schema of the repository at ``root``: Slipway's own variables and those of ``example``.
+def load(root: Path, environ: Mapping[str, str] | None = None) -> dict[str, Variable]:
+    """The schema of the repository at ``root``: Slipway's own variables, and ``.env.example``'s.
 
-    Raises UsageError when ``example`` is malformed or declares a default that its check refuses.
+    ``environ`` fills in ``${NAME}`` (None: this process's environment). Raises UsageError when the
+    example is malformed or declares a default that its check refuses.
     """
     schema = {variable.name: variable for variable in _builtin(root)}
-    path = root / example
-    if not path.is_file():
+    path = root / EXAMPLE
+    if not path.exists():
         return schema
-    for entry in envfile.parse(path):
-        check = schema[entry.name].check if entry.name in schema else _check_by_name(entry.name)
-        schema[entry.name] = Variable(entry.name, entry.value, check)
-        problem = check(entry.value) if check and entry.value else None
+    for entry in envfile.parse(path, environ):
+        name = entry.name
+        known = schema[name] if name in schema else Variable(name, "", _check_by_name(name))
+        variable = replace(known, default=known.located(entry.value, root))
+        problem = variable.problem(variable.default)
         if problem:
-            raise envfile.problem(path, entry.line, f"{entry.name}: {problem}")
+            raise envfile.problem(path, entry.line, problem)
+        schema[name] = variable
     return schema
 
 
 def is_name(name: str) -> bool:
     """Whether ``name`` can be the name of an environment variable."""
     return _NAME.match(name) is not None
+
+
+def is_profile(name: str) -> bool:
+    """Whether ``name`` can be the name of a profile: ``.env.example`` is none."""
+    return _PROFILE.match(name) is not None and f".env.{name}" != EXAMPLE
+
+
+def is_secret(name: str) -> bool:
+    """Whether ``name`` says that what it holds must not be shown."""
+    return _SECRET.search(name) is not None
 
 
 def platforms(value: str) -> tuple[str, ...]:
@@ -109,9 +140,9 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
         Variable("VERSION", "", _matches(_TAG, "letters, digits, '.', '_', '-', at most 128")),
         Variable("GIT_COMMIT", "", _matches(_COMMIT, "7 to 64 hexadecimal digits, or 'unknown'")),
         Variable("BUILD_DATE", "", _check_date),
-        Variable("REGISTRY", "", _matches(_REGISTRY, "host[:port][/path] without a scheme")),
+        Variable("REGISTRY", "", _check_registry),
         Variable("PLATFORMS", "linux/amd64", _check_platforms),
-        Variable("CA_BUNDLE", "", _check_file),
+        Variable("CA_BUNDLE", "", _check_file, path=True),
         Variable("ENGINE", "auto", _check_engine),
         Variable("PROFILE", "", _matches(_PROFILE, "letters, digits, '_', '-'")),
     )
@@ -147,21 +178,23 @@ def _check_platforms(value: str) -> str | None:
     return f"{twice[0]!r} is listed twice" if twice else None
 
 
+def _check_registry(value: str) -> str | None:
+    if "@" in value:
+        return "must not hold a user or a password; write the host alone and run `docker login`"
+    return _matches(_REGISTRY, "host[:port][/path] without a scheme")(value)
+
+
 def _check_date(value: str) -> str | None:
     expected = "expected RFC 3339 like 2026-01-31T12:00:00Z"
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return f"{value!r} is not a date; {expected}"
-    if moment.tzinfo is None or "T" not in value:
-        return f"{value!r} has no time or no time zone; {expected}"
-    return None
+        moment = datetime.fromisoformat(value) if _DATE.match(value) else None
+    except ValueError:  # the 31st of February
+        moment = None
+    if moment is None:
+        return f"{value!r} is not a date with time and time zone; {expected}"
+    # Seconds since 1970 are what images and layers carry: there is nothing before.
+    return f"{value!r} is before 1970; {expected}" if moment.timestamp() < 0 else None
 
 
 def _check_file(value: str) -> str | None:
     return None if Path(value).is_file() else f"{value!r} is not a file that can be read"
-
-
-def values(schema: Mapping[str, Variable]) -> dict[str, str]:
-    """The defaults by name, those that are computed or not set as ""."""
-    return {name: variable.default for name, variable in schema.items()}

@@ -13,6 +13,7 @@ from invoke.context import Context
 from tasks.core import definitions, engine, settings
 from tasks.core.definitions import Definition
 from tasks.core.engine import Engine
+from tasks.core.errors import OutOfReach
 from tasks.core.settings import Settings
 
 #: The repository that tasks/ lies in.
@@ -32,8 +33,12 @@ class Session:
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine; brought up on first use where the machine has none."""
-        return engine.ensure(self.settings["ENGINE"])
+        """The engine; brought up on first use where the machine has none, but not by a dry run."""
+        mode = self.settings["ENGINE"]
+        found = engine.find(mode) if self.dry else engine.ensure(mode)
+        if found is None:
+            raise OutOfReach("no engine runs, and a dry run starts none; first run: inv engine.up")
+        return found
 
     @property
     def environment(self) -> dict[str, str]:

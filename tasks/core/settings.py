@@ -6,16 +6,12 @@ Order, later wins: defaults, ``.env``, ``.env.<profile>``, the process environme
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import envfile, schema, source
+from tasks.core import envfile, masking, schema, source
 from tasks.core.errors import UsageError
-
-MASK = "••••••"
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -29,10 +25,8 @@ class Setting:
 
     @property
     def shown(self) -> str:
-        """The value as it may be printed: secrets masked, passwords in URLs too."""
-        if self.secret and self.value:
-            return MASK
-        return _URL_PASSWORD.sub(rf"\1:{MASK}", self.value)
+        """The value as it may be printed: secrets masked, users and passwords in URLs too."""
+        return masking.MASK if self.secret and self.value else masking.hide(self.value)
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,8 @@ class Settings(Mapping[str, str]):
 
     root: Path
     entries: Mapping[str, Setting]
+    #: The empty settings that this process's environment has a value for: a child must not see it.
+    emptied: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> str:
         return self.entries[name].value
@@ -61,10 +57,20 @@ class Settings(Mapping[str, str]):
         """The platforms of multi-architecture builds, normalised."""
         return schema.platforms(self["PLATFORMS"])
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that must not be printed."""
+        return tuple(entry.value for entry in self.entries.values() if entry.secret)
+
     def environment(self) -> dict[str, str]:
-        """What is handed to buildx: every setting that has a value, and SOURCE_DATE_EPOCH."""
-        values = {name: value for name, value in self.items() if value}
+        """What buildx gets on top of this process's environment: settings, SOURCE_DATE_EPOCH."""
+        values = {name: value for name, value in self.items() if value or name in self.emptied}
         return {**values, "SOURCE_DATE_EPOCH": str(source.epoch_of(self["BUILD_DATE"]))}
+
+
+def mask(text: str, settings: Settings) -> str:
+    """``text`` as it may be printed: no secret of ``settings``, no user or password of a URL."""
+    return masking.hide(text, settings.secrets)
 
 
 def load(
@@ -78,28 +84,35 @@ def load(
     """The settings of the repository at ``root``.
 
     ``env_file`` replaces ``.env`` and must exist; ``overrides`` are ``NAME=value`` words from
-    ``--set``. Raises UsageError, with the place and the mend, for anything that cannot be meant.
+    ``--set``. Relative paths start from ``root`` in files, and from the current folder in
+    ``--set`` and in the environment; the settings hold absolute ones. Raises UsageError, with the
+    place and the mend, for anything that cannot be meant.
     """
     environ = os.environ if environment is None else environment
-    variables = schema.load(root)
-    given = _overrides(overrides)
-    entries = {
+    variables = schema.load(root, environ)
+    defaults = {
         name: Setting(name, variable.default, "default", variable.secret)
         for name, variable in variables.items()
     }
-    layers = [_from_file(root, env_file)]
-    name = _profile(profile, given, environ, layers[0])
-    if name:
-        layers.append(_from_profile(root, name))
-        given["PROFILE"] = Setting("PROFILE", name, "--profile" if profile else "given")
-    layers.append(
-        {key: Setting(key, environ[key], "environment") for key in variables if key in environ}
+    file = _from_file(root, env_file, environ)
+    around = {
+        name: Setting(name, environ[name], "environment") for name in defaults if name in environ
+    }
+    given = _overrides(overrides)
+    if profile is not None:
+        given["PROFILE"] = Setting("PROFILE", profile, "--profile")
+    # It decides which files are read, so it is looked up before the rest.
+    chosen = {**defaults, **file, **around, **given}["PROFILE"]
+    here = Path()
+    layers = (
+        (root, file),
+        (root, _from_profile(root, chosen, environ)),
+        (here, around),
+        (here, {**given, "PROFILE": chosen}),
     )
-    layers.append(given)
-    for layer in layers:
-        for setting in layer.values():
-            entries[setting.name] = _checked(setting, variables)
-    return Settings(root, source.computed(root, entries, environ))
+    entries = source.computed(root, _merged(defaults, layers, variables), environ)
+    emptied = {name for name, entry in entries.items() if not entry.value and environ.get(name)}
+    return Settings(root, entries, frozenset(emptied))
 
 
 def _overrides(words: Sequence[str]) -> dict[str, Setting]:
@@ -107,70 +120,71 @@ def _overrides(words: Sequence[str]) -> dict[str, Setting]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not schema.is_name(name):
-            raise UsageError(f"--set {name!r}: expected NAME=value")
+            raise UsageError(f"--set {envfile.first_word(name)!r}: expected NAME=value")
         settings[name] = Setting(name, value, "--set")
     return settings
 
 
-def _profile(
-    option: str | None,
-    given: Mapping[str, Setting],
-    environ: Mapping[str, str],
-    file: Mapping[str, Setting],
-) -> str:
-    """The profile in force: it decides which files are read, so it is looked up before the rest."""
-    if option is not None:
-        return option
-    for layer in (given, file):
-        if "PROFILE" in layer and (layer is given or "PROFILE" not in environ):
-            return layer["PROFILE"].value
-    return environ.get("PROFILE", "")
-
-
-def _from_file(root: Path, env_file: str | None) -> dict[str, Setting]:
+def _from_file(root: Path, env_file: str | None, environ: Mapping[str, str]) -> dict[str, Setting]:
     path = root / ".env" if env_file is None else Path(env_file)
-    if env_file is None and not path.exists():
+    if path.exists():
+        return _read(path, environ)
+    if env_file is None:
         return {}
-    if not path.is_file():
-        raise UsageError(f"--env-file {env_file or path.name}: no such file")
-    return _read(path)
+    raise UsageError(f"--env-file {env_file}: no such file")
 
 
-def _from_profile(root: Path, profile: str) -> dict[str, Setting]:
+def _from_profile(root: Path, chosen: Setting, environ: Mapping[str, str]) -> dict[str, Setting]:
+    profile = chosen.value
+    if not profile:
+        return {}
     path = root / f".env.{profile}"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", profile) or not path.is_file():
-        known = sorted(
-            file.name.removeprefix(".env.")
-            for file in root.glob(".env.*")
-            if file.name != ".env.example"
-        )
-        mend = f"there are: {', '.join(known)}" if known else f"make .env.{profile}"
-        raise UsageError(f"profile {profile!r}: no file .env.{profile}; {mend}")
-    return _read(path)
+    if schema.is_profile(profile) and path.exists():
+        return _read(path, environ)
+    found = sorted(file.name.removeprefix(".env.") for file in root.glob(".env.*"))
+    known = [name for name in found if schema.is_profile(name)]
+    mend = f"there are: {', '.join(known)}" if known else "make one, like .env.ci"
+    reason = f"no file .env.{profile}" if schema.is_profile(profile) else "no name of a profile"
+    raise UsageError(f"{chosen.origin}: profile {profile!r}: {reason}; {mend}")
 
 
-def _read(path: Path) -> dict[str, Setting]:
+def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Setting]:
     return {
-        entry.name: Setting(entry.name, entry.value, f"{path.name}:{entry.line}")
-        for entry in envfile.parse(path)
+        entry.name: Setting(entry.name, entry.value, f"{envfile.label(path)}:{entry.line}")
+        for entry in envfile.parse(path, environ)
     }
 
 
-def _checked(setting: Setting, variables: Mapping[str, schema.Variable]) -> Setting:
-    """``setting`` with its secret mark, or a UsageError that names its place and the mend."""
-    where, name = setting.origin, setting.name
-    variable = variables.get(name)
-    if variable is None:
-        raise UsageError(f"{where}: unknown setting {name}{_similar(name, variables)}")
-    if not setting.value and variable.default:
-        raise UsageError(
-            f"{where}: {name} is empty and would override its default "
-            f"{variable.default!r}; give it a value or remove it"
-        )
-    problem = variable.check(setting.value) if variable.check and setting.value else None
-    if problem:
-        raise UsageError(f"{where}: {name}: {problem}")
-    return Setting(name, setting.value, where, variable.secret)
+def _merged(
+    defaults: Mapping[str, Setting],
+    layers: Sequence[tuple[Path, Mapping[str, Setting]]],
+    variables: Mapping[str, schema.Variable],
+) -> dict[str, Setting]:
+    """``defaults`` with the layers laid over them, each with the folder its paths start from."""
+    everything = [*defaults.values(), *(each for _, layer in layers for each in layer.values())]
+    secrets = [setting.value for setting in everything if schema.is_secret(setting.name)]
+    entries = dict(defaults)
+    for base, layer in layers:
+        for name, setting in layer.items():
+            variable = variables.get(name)
+            if variable is None:
+                mend = _similar(name, variables)
+                raise UsageError(f"{setting.origin}: unknown setting {name}{mend}")
+            value = variable.located(setting.value, base)
+            problem = _emptied(value, defaults[name]) or variable.problem(value)
+            if problem:
+                raise UsageError(masking.hide(f"{setting.origin}: {problem}", secrets))
+            entries[name] = Setting(name, value, setting.origin, variable.secret)
+    return entries
+
+
+def _emptied(value: str, default: Setting) -> str | None:
+    if value or not default.value:
+        return None
+    return (
+        f"{default.name} is empty and would override its default {default.shown!r}; "
+        "give it a value or remove it"
+    )
 
 
 def _similar(name: str, variables: Mapping[str, schema.Variable]) -> str:

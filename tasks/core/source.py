@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.core import process
-from tasks.core.errors import UsageError
+from tasks.core.errors import OutOfReach, UsageError
 
 if TYPE_CHECKING:
     from tasks.core.settings import Setting
@@ -19,6 +19,10 @@ CA_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
     "/etc/ssl/cert.pem",  # macOS
 )
+
+
+class _NothingYet(Exception):
+    """git has nothing to say: no commit, or no checkout after all."""
 
 
 def computed(
@@ -50,21 +54,31 @@ def epoch_of(date: str) -> int:
 
 def _head(root: Path) -> tuple[str, int] | None:
     """Commit id and commit time (seconds since 1970) of the checkout; None outside of one."""
-    done = _git(root, "log", "-1", "--no-show-signature", "--format=%H %ct")
-    if done is None:
+    if _checkout(root) is None:
         return None
-    commit, seconds = done.split()
+    try:
+        said = _git(root, "log", "-1", "--no-show-signature", "--format=%H %ct")
+    except _NothingYet:
+        return None
+    commit, seconds = said.split()
     return commit, int(seconds)
+
+
+def _checkout(root: Path) -> Path | None:
+    """The folder of the checkout that ``root`` lies in; None outside of one."""
+    real = root.resolve()  # as git does it
+    return next((path for path in (real, *real.parents) if (path / ".git").exists()), None)
 
 
 def _version(root: Path, commit: tuple[str, int] | None) -> tuple[str, str]:
     if commit is None:
         return "0.0.0", "no git checkout"
-    described = _git(root, "describe", "--tags", "--match", "v[0-9]*", "--dirty")
-    if described is None:
-        dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
-        described = f"0.0.0-g{commit[0][:9]}" + ("-dirty" if dirty else "")
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", described.removeprefix("v"))[:128], "git"
+    # Without a tag that matches, --always gives the commit alone.
+    described = _git(
+        root, "describe", "--tags", "--match", "v[0-9]*", "--always", "--abbrev=9", "--dirty"
+    )
+    version = described.removeprefix("v") if described[:1] == "v" else f"0.0.0-g{described}"
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", version)[:128], "git"
 
 
 def _date(commit: tuple[str, int] | None, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -84,7 +98,7 @@ def _date(commit: tuple[str, int] | None, environ: Mapping[str, str]) -> tuple[s
 def _ca_bundle(environ: Mapping[str, str]) -> tuple[str, str]:
     given = environ.get("SSL_CERT_FILE")
     if given and Path(given).is_file():
-        return given, "SSL_CERT_FILE"
+        return str(Path(given).absolute()), "SSL_CERT_FILE"
     for path in CA_BUNDLES:
         if Path(path).is_file():
             return path, "system"
@@ -95,18 +109,31 @@ def _rfc3339(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _git(root: Path, *words: str) -> str | None:
-    """What git says, or None where there is no git, no checkout, or nothing to say yet."""
+def _git(root: Path, *words: str) -> str:
+    """What git says about the checkout at ``root``.
+
+    Raises _NothingYet where there is no commit, and OutOfReach where git is missing or fails.
+    """
     import shutil
 
+    mend = "or set VERSION, GIT_COMMIT and BUILD_DATE"
     if shutil.which("git") is None:
-        return None
-    done = process.read(["git", "-C", str(root), *words], check=False, timeout=30)
+        raise OutOfReach(f"git is not on PATH, and {root} is a git checkout; install git, {mend}")
+    # LC_ALL: git's reasons are told apart by their English text.
+    argv = ["git", "-C", str(root), *words]
+    done = process.read(argv, check=False, timeout=30, env={"LC_ALL": "C"})
     if done.returncode == 0:
         return done.stdout.strip()
     if "dubious ownership" in done.stderr:
         raise UsageError(
             f"git refuses this checkout because another user owns it; "
-            f"run: git config --global --add safe.directory {root}"
+            f"run: git config --global --add safe.directory {_checkout(root)}"
         )
-    return None
+    if "does not have any commits yet" in done.stderr:
+        raise _NothingYet
+    # git does not look into parent folders across the border of a mount: that is no failure.
+    if "not a git repository" in done.stderr and not (root / ".git").exists():
+        raise _NothingYet
+    said = done.stderr.strip().splitlines()
+    reason = said[-1] if said else f"exit {done.returncode}"
+    raise OutOfReach(f"git cannot read the checkout {root}: {reason}; mend it, {mend}")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tasks.core import daemon, policy, sandbox
-from tasks.core.definitions import PRODUCTION, TESTING, Definition, Target
+from tasks.core import daemon, policy, process, sandbox
+from tasks.core.definitions import PRODUCTION, TESTING, Target
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.policy import Policy
 from tasks.core.proofs import runtime
@@ -21,40 +21,48 @@ from tasks.core.verdicts import Verdict
 if TYPE_CHECKING:
     from docker import DockerClient
 
+SHOWN_LINES = 40
 Prover = Callable[[Run, Subject], tuple[Verdict, ...]]
 
 
 def production(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
     """Prove the production image of every service, or of the targets that match ``patterns``."""
-    chosen = _choose(session.everything(), patterns, lambda target: target.released, PRODUCTION)
+    chosen = _choose(session, patterns, lambda target: target.released, PRODUCTION)
     host = session.engine.host
     return _each(session, chosen, lambda run, subject: runtime.prove(run, subject, host))
 
 
 def tests(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
     """Start every testing image, whose command runs the service's tests, and wait for its end."""
-    chosen = _choose(
-        session.everything(), patterns, lambda target: target.stage == TESTING, TESTING
-    )
+    chosen = _choose(session, patterns, lambda target: target.stage == TESTING, TESTING)
     return _each(session, chosen, _run_tests)
 
 
 def _choose(
-    definition: Definition, patterns: Sequence[str], wanted: Callable[[Target], bool], kind: str
+    session: Session, patterns: Sequence[str], wanted: Callable[[Target], bool], kind: str
 ) -> list[Target]:
     """The targets that ``patterns`` name, or without patterns those that are ``wanted``."""
+    definition = session.everything()
+    policy.check(session.config, definition.targets)
     narrowed = definition.narrowed(patterns).targets.values()
     chosen = [target for target in narrowed if patterns or wanted(target)]
     if not chosen:
         raise UsageError(f"the bake file defines no target with the stage {kind!r}")
+    tagged = [target for target in chosen if target.tags]
     for target in chosen:
         if not target.tags:
-            raise UsageError(f"{target.name} has no tag: its image cannot be found by name")
-    return chosen
+            process.note(f"{target.name} has no tag: its image cannot be found by name")
+    if not tagged:
+        raise UsageError("none of the targets has a tag to find its image by")
+    return tagged
 
 
 def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:
     """Prove all targets at once. Whatever ends this, no container of it is left."""
+    if session.dry:
+        for target in targets:
+            process.note(f"dry run: {target.tags[0]} would be started")
+        return ()
     limits = {target.name: policy.for_target(session.config, target.name) for target in targets}
     with contextlib.closing(daemon.connect(session.engine)) as client:
         subjects = [_subject(client, target, limits[target.name]) for target in targets]
@@ -107,12 +115,12 @@ def _run_tests(run: Run, subject: Subject) -> tuple[Verdict, ...]:
         except (ReadTimeout, Gone):
             code, ended = -1, "still running"
         measured = f"{ended} after {time.monotonic() - began:.1f} s"
-        logs = container.logs().decode(errors="replace")
+        end = [] if code == 0 else sandbox.last_lines(container, SHOWN_LINES)
     if code == 0:
         sandbox.announce(subject.target, f"tests passed: {measured}")
     else:
         sandbox.announce(subject.target, f"tests failed: {measured}; the end of what they said:")
-        for line in logs.strip().splitlines()[-40:]:
+        for line in end:
             sandbox.announce(subject.target, line)
     allowed = f"exit 0 in {limit:g} s"
     message = f"tests passed, {measured}" if code == 0 else f"tests failed, {measured}"

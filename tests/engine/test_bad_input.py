@@ -25,6 +25,11 @@ def write(name: str, text: str) -> Callable[[Path], None]:
     return change
 
 
+def not_text(root: Path) -> None:
+    """An ``invoke.yaml`` in no encoding at all."""
+    (root / "invoke.yaml").write_bytes(b"\xff\xfe\xff")
+
+
 def nothing(root: Path) -> None:
     """No change."""
 
@@ -91,6 +96,32 @@ CASES: dict[str, tuple[Callable[[Path], None], str, dict[str, str], int, str]] =
         {},
         3,
         "slipway.invalid/nope:1",
+    ),
+    "option without a value": (
+        nothing,
+        "build.print --target --file",
+        {},
+        2,
+        "--target needs a value",
+    ),
+    "file option without a value": (
+        nothing,
+        "build.print --env-file",
+        {},
+        2,
+        "--env-file needs a value",
+    ),
+    "policy no text": (not_text, "build.print", {}, 2, "invoke.yaml"),
+    "policy a list": (write("invoke.yaml", "- a\n"), "build.print", {}, 2, "invoke.yaml: expected"),
+    "inline Dockerfile fails": (
+        write(
+            BAKE,
+            'target "app" {\n dockerfile-inline = "FROM node:22-bookworm-slim\\nRUN exit 9"\n}\n',
+        ),
+        "build.targets app",
+        {},
+        4,
+        "RUN exit 9: exit code: 9",
     ),
     "setting unknown": (
         nothing,
@@ -175,10 +206,10 @@ CASES: dict[str, tuple[Callable[[Path], None], str, dict[str, str], int, str]] =
     ),
     "output not writable": (
         nothing,
-        "build.print --output /proc/nope/x",
+        "build.print --output nope/x",
         {},
-        3,
-        "--output /proc/nope/x: cannot",
+        2,
+        "--output nope/x: there is no folder nope",
     ),
     "clean without yes": (nothing, "clean.images", {}, 0, "Nothing to remove"),
 }

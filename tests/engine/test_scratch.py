@@ -58,7 +58,33 @@ def test_it_says_what_it_would_do(scratch: Path, client: DockerClient, engine: E
     assert client.images.list(name="scratch-app") == []
 
 
-def test_it_has_its_own_group_or_says_that_it_has_none(scratch: Path, engine: Engine) -> None:
+def test_the_whole_pipeline_runs_on_what_there_is(
+    scratch: Path, client: DockerClient, engine: Engine
+) -> None:
+    """No group of that name, no baseline, no testing stage: what is not there is not missed."""
+    (scratch / "Dockerfile").rename(scratch / "Dockerfile.multistage")
+    (scratch / "Dockerfile.multistage").write_text(
+        "FROM node:22-bookworm-slim\nUSER 1000\n"
+        'CMD ["node", "-e", "process.on(\'SIGTERM\', () => process.exit()); '
+        'setInterval(Date, 9)"]\n'
+    )
+    lines = (
+        'target "app" {',
+        'dockerfile = "Dockerfile.multistage"',
+        'tags = ["scratch-app:2"]',
+        "}",
+    )
+    (scratch / "docker-bake.hcl").write_text("\n".join(lines))
+    ran = inv(scratch, "pipeline")
+    assert ran.code == 0, ran.out + ran.err
+    assert "nothing to do: no group and no Dockerfile is called baseline" in ran.out
+    dry = inv(scratch, "--dry", "pipeline")
+    assert dry.code == 0, dry.err
+    assert inv(scratch, "clean.all", "--yes").code == 0
+    assert client.images.list(filters={"label": "dev.slipway.project=scratch"}) == []
+
+
+def test_a_variant_that_is_not_there_is_named(scratch: Path, engine: Engine) -> None:
     ran = inv(scratch, "build.multistage")
     assert ran.code == 2
     assert ran.said.startswith("docker-bake.hcl: failed to find target multistage")

@@ -135,3 +135,27 @@ def test_proxies_pass_through_the_overlay_and_never_through_argv(
         "HTTPS_PROXY": "http://me:pass$${word}%%{x}@proxy:3128",
         "no_proxy": "localhost",
     }
+
+
+def test_services_at_the_root_share_a_name_without_their_suffixes() -> None:
+    document = {
+        "target": {
+            "api-production": {"target": "production", "dockerfile": "Dockerfile.multistage"},
+            "api-baseline": {"dockerfile": "Dockerfile.baseline"},
+            "web": {"context": "svc/web/docker"},
+        }
+    }
+    parsed = definitions.parse(ROOT, document)
+    services = {name: target.service for name, target in parsed.targets.items()}
+    assert services == {"api-production": "api", "api-baseline": "api", "web": "svc/web/docker"}
+
+
+def test_what_was_asked_for_is_told_from_what_it_builds_on() -> None:
+    document = {
+        "group": {"default": {"targets": ["all"]}, "all": {"targets": ["app"]}},
+        "target": {"app": {"contexts": {"base": "target:base"}}, "base": {}},
+    }
+    parsed = definitions.parse(ROOT, document)
+    assert parsed.asked(["default"]) == ("app",)
+    assert parsed.asked(["base", "all"]) == ("base", "app")
+    assert parsed.asked(["nope"]) == ()

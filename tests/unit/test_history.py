@@ -59,7 +59,7 @@ def test_the_table_says_when_everything_was_cached() -> None:
     step = Step("sha256:1", "[1/1] COPY . .", cached=True, seconds=0.0)
     text = build_table.render(Build((built("a", step),), 0.2))
     assert "sha256:aaaaaaaaaaaa" in text
-    assert text.endswith("1 images in 0.2 s: everything was cached (1 steps).")
+    assert text.endswith("1 image in 0.2 s: everything was cached (1 steps).")
 
 
 def test_builds_of_another_checkout_are_told_apart(tmp_path: Path) -> None:

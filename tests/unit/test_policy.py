@@ -44,6 +44,28 @@ BAD: dict[str, tuple[Any, str]] = {
         r"slipway.policy.\*.stop_seconds: 0 is not a number",
     ),
     "texts": ({"policy": {"*": {"writable": "/tmp"}}}, r"writable: '/tmp' is not a list of texts"),
+    "number as a key": ({"policy": {1: {}}}, r"slipway.policy.1: the key is not a text; put it in"),
+    "number inside": (
+        {"policy": {"web": {1: 2}}},
+        r"slipway.policy.web.1: unknown key; known: port",
+    ),
+    "infinite": (
+        {"policy": {"*": {"stop_seconds": float("inf")}}},
+        r"slipway.policy.\*.stop_seconds: inf is not a number",
+    ),
+    "nan": (
+        {"policy": {"*": {"tests_seconds": float("nan")}}},
+        r"slipway.policy.\*.tests_seconds: nan is not a number",
+    ),
+    "huge": ({"policy": {"*": {"pids": 10**400}}}, "pids: 10+ is not a positive whole number"),
+    "no TCP port": ({"policy": {"*": {"port": 65536}}}, r"\*.port: 65536 is not a TCP port from 1"),
+    "little memory": ({"policy": {"*": {"memory_mib": 5}}}, "memory_mib: 5 is not at least 6"),
+    "relative": (
+        {"policy": {"*": {"writable": ["/a", "b"]}}},
+        r"writable: \['/a', 'b'\] is not a list of absolute paths",
+    ),
+    "health": ({"policy": {"*": {"health": "up"}}}, "health: 'up' is not a path that starts with"),
+    "page": ({"policy": {"*": {"page": "http://x/"}}}, "page: 'http://x/' is not a path that"),
     "text": ({"policy": {"*": {"health": 5}}}, r"health: 5 is not a text"),
 }
 
@@ -53,3 +75,12 @@ def test_bad_policies_name_their_place(case: str) -> None:
     config, expected = BAD[case]
     with pytest.raises(UsageError, match=expected):
         policy.for_target(config, "web")
+
+
+def test_a_pattern_that_matches_no_target_is_refused() -> None:
+    targets = ("web", "api-debug")
+    policy.check({"policy": {"*": {"port": 1}, "api-*": None, "web": {}}}, targets)
+    policy.check({"policy": {"*": {}}}, ())
+    expected = r"^invoke.yaml: slipway.policy.wbe\*: matches no target; there are: api-debug, web$"
+    with pytest.raises(UsageError, match=expected):
+        policy.check({"policy": {"wbe*": {}}}, targets)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from tasks.core import settings
-from tasks.core.errors import UsageError
+from tasks.core.errors import OutOfReach, UsageError
 
 EXAMPLE = """\
-# Defaults.
 PROJECT=devops
 VERSION=
 GIT_COMMIT=
@@ -105,16 +106,12 @@ def test_platforms_are_normalised(repo: Path) -> None:
     assert found.platforms == ("linux/amd64", "linux/arm64")
 
 
-def test_secrets_are_masked_and_so_are_passwords_in_urls(repo: Path) -> None:
-    found = load(repo, "API_TOKEN=hunter2", "REACT_APP_API_URL=https://me:hunter2@example.org/")
-    shown = [entry.shown for entry in found.entries.values()]
-    assert not [text for text in shown if "hunter2" in text]
-    assert found["API_TOKEN"] == "hunter2"
-
-
 def test_interpolation_and_quotes_are_python_dotenvs(repo: Path) -> None:
     (repo / ".env").write_text('PROJECT=shop\nREACT_APP_API_URL="/${PROJECT}/api"  # why\n')
     assert load(repo)["REACT_APP_API_URL"] == "/shop/api"
+    (repo / ".env").write_text("REGISTRY=${WHERE}\nREACT_APP_API_URL=/${NOPE:-api}${NO:-}\n")
+    found = load(repo, WHERE="ghcr.io")
+    assert (found["REGISTRY"], found["REACT_APP_API_URL"]) == ("ghcr.io", "/api")
 
 
 BAD_FILES = {
@@ -143,7 +140,20 @@ BAD_FILES = {
     "bad date": ("BUILD_DATE=yesterday\n", ".env:1: BUILD_DATE: 'yesterday' is not a date"),
     "date without zone": (
         "BUILD_DATE=2026-01-01T00:00:00\n",
-        ".env:1: BUILD_DATE: '2026-01-01T00:00:00' has no",
+        ".env:1: BUILD_DATE: '2026-01-01T00:00:00' is not a date with time and",
+    ),
+    "week date": (
+        "BUILD_DATE=2026-W01-1T00:00:00Z\n",
+        ".env:1: BUILD_DATE: '2026-W01-1T00:00:00Z'",
+    ),
+    "no such day": ("BUILD_DATE=2026-02-31T00:00:00Z\n", ".env:1: BUILD_DATE: '2026-02-31T00:"),
+    "year 1": (
+        "BUILD_DATE=0001-01-01T00:00:00+14:00\n",
+        ".env:1: BUILD_DATE: '0001-01-01T00:00:00+14:00' is before 1970",
+    ),
+    "undefined name": (
+        "PROJECT=x\n\nREACT_APP_API_URL=/${NOPE}\n",
+        ".env:3: ${NOPE} is set neither above nor in the environment; set it, or write ${NOPE:-",
     ),
     "bad project": ("PROJECT=My Shop\n", ".env:1: PROJECT: 'My Shop' is not valid"),
     "bad commit": ("GIT_COMMIT=HEAD\n", ".env:1: GIT_COMMIT: 'HEAD' is not valid"),
@@ -194,15 +204,23 @@ def test_a_missing_file_or_profile_is_named(repo: Path) -> None:
     (repo / ".env.ci").write_text("")
     with pytest.raises(UsageError, match=r"^--env-file nope: no such file$"):
         settings.load(repo, env_file="nope", environment={})
-    with pytest.raises(UsageError, match=r"^profile 'dev': no file \.env\.dev; there are: ci$"):
+    with pytest.raises(
+        UsageError, match=r"^--profile: profile 'dev': no file \.env\.dev; there are: ci$"
+    ):
         settings.load(repo, profile="dev", environment={})
-    with pytest.raises(UsageError, match=r"^profile '\.\./x': no file"):
+    with pytest.raises(UsageError, match=r"^--set: profile '\.\./x': no name of a profile; there"):
         load(repo, "PROFILE=../x")
+    with pytest.raises(UsageError, match=r"'example': no name of a profile; there are: ci$"):
+        settings.load(repo, profile="example", environment={})
 
 
 def test_a_file_that_is_not_text_is_named(repo: Path) -> None:
     (repo / ".env").write_bytes(b"PROJECT=caf\xe9\n")
     with pytest.raises(UsageError, match=r"^\.env: not UTF-8 text at byte 11"):
+        load(repo)
+    (repo / ".env").unlink()
+    (repo / ".env").mkdir()
+    with pytest.raises(UsageError, match=r"^\.env: cannot be read: Is a directory"):
         load(repo)
 
 
@@ -218,3 +236,64 @@ def test_the_example_of_this_repository_is_valid_and_documents_every_setting() -
     example = (root / ".env.example").read_text()
     undocumented = [name for name in found if f"\n{name}=" not in example]
     assert undocumented == []
+
+
+def test_an_emptied_setting_hides_the_environments_value_from_children(repo: Path) -> None:
+    (repo / ".env").write_text("API_TOKEN=\n")
+    environ = {"REGISTRY": "ghcr.io"}
+    assert load(repo, **environ).environment()["REGISTRY"] == "ghcr.io"
+    emptied = load(repo, "REGISTRY=", **environ)
+    assert emptied.environment()["REGISTRY"] == ""
+    assert "API_TOKEN" not in emptied.environment()
+
+
+def test_relative_paths_start_where_they_were_written(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    for folder in (repo, here):
+        (folder / "ca.pem").write_text("")
+    monkeypatch.chdir(here)
+    assert load(repo, "CA_BUNDLE=ca.pem")["CA_BUNDLE"] == str(here / "ca.pem")
+    assert load(repo, CA_BUNDLE="ca.pem")["CA_BUNDLE"] == str(here / "ca.pem")
+    (repo / ".env").write_text("CA_BUNDLE=ca.pem\n")
+    assert load(repo)["CA_BUNDLE"] == str(repo / "ca.pem")
+    (repo / ".env").unlink()
+    (repo / ".env.example").write_text("CA_BUNDLE=ca.pem\n")
+    assert load(repo)["CA_BUNDLE"] == str(repo / "ca.pem")
+
+
+def test_an_env_file_may_be_a_pipe(repo: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("VERSION=7\n",), daemon=True)
+    writer.start()
+    found = settings.load(repo, env_file=str(pipe), environment={})
+    writer.join(timeout=10)
+    assert (found["VERSION"], found.entries["VERSION"].origin) == ("7", f"{pipe}:1")
+
+
+def test_a_checkout_without_git_is_an_error(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert load(repo)["GIT_COMMIT"] == "unknown"
+    (repo / ".git").mkdir()
+    with pytest.raises(
+        OutOfReach, match=r"^git is not on PATH, and .* install git, or set VERSION"
+    ):
+        load(repo)
+    assert load(repo, "VERSION=1", "GIT_COMMIT=unknown", "BUILD_DATE=2026-01-31T12:00:00Z")
+
+
+def test_a_broken_checkout_is_an_error(repo: Path) -> None:
+    (repo / ".git").write_text("gitdir: /nowhere\n")
+    expected = "^git cannot read the checkout .*: fatal: not a git repository.*; mend it, or set"
+    with pytest.raises(OutOfReach, match=expected):
+        load(repo)
+
+
+def test_a_folder_of_a_checkout_has_its_commit(repo: Path) -> None:
+    git(repo, "init", "--quiet")
+    git(repo, "commit", "--quiet", "--allow-empty", "--message", "first")
+    (repo / "inner").mkdir()
+    assert load(repo / "inner")["GIT_COMMIT"] == load(repo)["GIT_COMMIT"] != "unknown"

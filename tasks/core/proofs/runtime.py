@@ -24,6 +24,12 @@ ANSWER_SECONDS = 5.0
 GRACEFUL_EXITS = (0, 143)  # 143: ended by SIGTERM itself (128 + 15)
 VERSION_LABEL = "org.opencontainers.image.version"
 REVISION_LABEL = "org.opencontainers.image.revision"
+VERSION_PROOF = "supply-chain.version"
+COMMIT_PROOF = "supply-chain.commit"
+#: Engines whose published ports are on this machine's loopback address.
+LOCAL = ("unix://", "npipe://")
+#: How long a container without health check and port is watched before it counts as running.
+OBSERVED_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
             container.start()
         except APIError as error:
             reason = str(error.explanation).splitlines()[0]
-            return (subject.verdict("runtime.starts", False, reason, "starts", "does not start"),)
+            message = f"does not start: {reason}"
+            return (subject.verdict("runtime.starts", False, reason, "starts", message),)
         return tuple(_all(subject, container, began, engine_host))
 
 
@@ -83,7 +90,11 @@ def _all(
     if ready.status is Status.FAILED:
         return
     sandbox.announce(subject.target, ready.message)
-    yield from _answers(subject, container)
+    if not engine_host.startswith(LOCAL):
+        reason = "the engine is on another machine: its ports are not asked from here"
+        yield subject.verdict("runtime.answers", None, "-", "-", reason)
+    else:
+        yield from _answers(subject, container)
     yield _no_root(subject, sandbox.uids(container, engine_host))
     yield _stops(subject, container)
 
@@ -91,28 +102,49 @@ def _all(
 def _healthy(subject: Subject, container: Container, began: float) -> Verdict:
     """The image's own health check says yes within the limit; seen by the engine's events."""
     limit = subject.policy.healthy_seconds
-    if not (subject.config.get("Healthcheck") or {}).get("Test"):
-        return subject.verdict(
-            "runtime.healthy", None, "-", f"{limit:g} s", "the image has no health check"
-        )
-    state = _wait_for_health(container, began, limit)
+    test = (subject.config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    if test[0] == "NONE":
+        return _started(subject, container, began)
+    state = _wait_for_health(container, began, until=began + limit)
     took = time.time() - began
     measured = f"{state} after {took:.1f} s"
     if state == "healthy":
         return subject.verdict("runtime.healthy", True, measured, f"{limit:g} s", measured)
-    last = _last_line(container)
-    return subject.verdict(
-        "runtime.healthy", False, measured, f"healthy in {limit:g} s", f"{measured}: {last}"
-    )
+    message = f"{measured}: {_last_line(container)}"
+    return subject.verdict("runtime.healthy", False, measured, f"healthy in {limit:g} s", message)
 
 
-def _wait_for_health(container: Container, began: float, limit: float) -> str:
-    """Wait for "healthy" or the end of the container; otherwise the state at the limit."""
+def _started(subject: Subject, container: Container, began: float) -> Verdict:
+    """Without a health check: it must not end by itself, and gets time to answer on its port."""
+    limit = subject.policy.healthy_seconds
+    port, path = _published(container, subject.port), subject.policy.health or subject.policy.page
+    if port is not None and path:
+        while time.time() < began + limit and _runs(container) and not fetch(port, path).status:
+            time.sleep(0.1)
+        ended = not _runs(container)
+    else:
+        until = time.time() + OBSERVED_SECONDS
+        ended = _wait_for_health(container, began, until).startswith("exited")
+    if ended:
+        measured = f"exited with {container.attrs['State']['ExitCode']}"
+        message = f"{measured}: {_last_line(container)}"
+        return subject.verdict("runtime.starts", False, measured, "keeps running", message)
+    reason = "the image has no health check"
+    return subject.verdict("runtime.healthy", None, "-", f"{limit:g} s", reason)
+
+
+def _runs(container: Container) -> bool:
+    container.reload()
+    return bool(container.attrs["State"]["Running"])
+
+
+def _wait_for_health(container: Container, since: float, until: float) -> str:
+    """Wait for "healthy" or the end of the container; times in seconds since 1970."""
     client = container.client
     assert client is not None  # noqa: S101 - set by the SDK on every container it returns
     events = client.api.events(
-        since=int(began) - 1,
-        until=math.ceil(began + limit),
+        since=int(since) - 1,
+        until=math.ceil(until),
         filters={"container": container.id, "event": ["health_status", "die"]},
         decode=True,
     )
@@ -120,6 +152,7 @@ def _wait_for_health(container: Container, began: float, limit: float) -> str:
         for event in events:
             action = str(event.get("Action", ""))
             if action == "die":
+                container.reload()
                 code = event.get("Actor", {}).get("Attributes", {}).get("exitCode", "?")
                 return f"exited with {code}"
             if action == "health_status: healthy":
@@ -132,26 +165,26 @@ def _answers(subject: Subject, container: Container) -> Iterator[Verdict]:
     if port is None:
         yield subject.verdict("runtime.answers", None, "-", "-", "no port: set one in the policy")
         return
-    health = subject.policy.health
-    if health:
-        answer = fetch(port, health)
-        yield subject.verdict(
-            "runtime.health-path",
-            answer.status == 200,
-            _status(answer),
-            "HTTP 200",
-            f"GET {health}: {_status(answer)}",
-        )
-        yield from _identity(subject, answer)
+    yield from _answers_health(subject, port)
     if subject.policy.page:
         answer = fetch(port, subject.policy.page)
-        yield subject.verdict(
-            "runtime.page",
-            200 <= answer.status < 400,
-            _status(answer),
-            "HTTP 200 to 399",
-            f"GET {subject.policy.page}: {_status(answer)}",
-        )
+        message = f"GET {subject.policy.page}: {_status(answer)}"
+        passed = 200 <= answer.status < 400
+        yield subject.verdict("runtime.page", passed, _status(answer), "HTTP 200 to 399", message)
+
+
+def _answers_health(subject: Subject, port: int) -> Iterator[Verdict]:
+    health = subject.policy.health
+    if not health:
+        reason = "no health path: set one in the policy"
+        for proof in ("runtime.health-path", VERSION_PROOF, COMMIT_PROOF):
+            yield subject.verdict(proof, None, "-", "-", reason)
+        return
+    answer = fetch(port, health)
+    message = f"GET {health}: {_status(answer)}"
+    passed = answer.status == 200
+    yield subject.verdict("runtime.health-path", passed, _status(answer), "HTTP 200", message)
+    yield from _identity(subject, answer)
 
 
 def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
@@ -162,8 +195,8 @@ def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
     except ValueError:
         said = None
     for proof, key, label in (
-        ("supply-chain.version", "version", VERSION_LABEL),
-        ("supply-chain.commit", "commit", REVISION_LABEL),
+        (VERSION_PROOF, "version", VERSION_LABEL),
+        (COMMIT_PROOF, "commit", REVISION_LABEL),
     ):
         expected = labels.get(label)
         if expected is None:
@@ -189,8 +222,11 @@ def _no_root(subject: Subject, uids: Mapping[int, tuple[int, ...]]) -> Verdict:
 def _stops(subject: Subject, container: Container) -> Verdict:
     """The stop signal of the image leads to a clean exit within the limit."""
     limit = subject.policy.stop_seconds
+    if not _runs(container):
+        ended = f"ended by itself with {container.attrs['State']['ExitCode']}"
+        return subject.verdict("runtime.stops", False, ended, "runs until it is stopped", ended)
     began = time.monotonic()
-    container.stop(timeout=int(limit) or 1)
+    container.stop(timeout=math.ceil(limit))
     took = time.monotonic() - began
     code = int(container.wait(timeout=limit + 30)["StatusCode"])
     measured = f"exit {code} after {took:.1f} s"
@@ -224,5 +260,5 @@ def _status(answer: Answer) -> str:
 
 
 def _last_line(container: Container) -> str:
-    lines = container.logs(tail=20).decode(errors="replace").strip().splitlines()
+    lines = sandbox.last_lines(container, 20)
     return lines[-1].strip()[:200] if lines else "it logged nothing"

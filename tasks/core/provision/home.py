@@ -75,9 +75,9 @@ class Home:
 def current(environ: Mapping[str, str] | None = None) -> Home:
     """The home in use: ``SLIPWAY_HOME``, or the machine's own, which all checkouts share."""
     named = (os.environ if environ is None else environ).get("SLIPWAY_HOME")
-    if not named:
+    root = Path(named).resolve() if named else DEFAULT
+    if root == DEFAULT:
         return Home(DEFAULT, RUNTIME / "slipway")
-    root = Path(named).absolute()
     mark = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     return Home(root, RUNTIME / f"slipway-{mark}")
 

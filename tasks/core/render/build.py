@@ -26,6 +26,10 @@ def summary(build: Build) -> str:
     steps = build.steps
     cached = sum(step.cached for step in steps)
     took = tables.seconds(build.seconds)
+    count = len(build.targets)
+    made = f"{count} image{'' if count == 1 else 's'} in {took}"
+    if not steps:
+        return f"{made}: no steps."
     if cached == len(steps):
-        return f"{len(build.targets)} images in {took}: everything was cached ({cached} steps)."
-    return f"{len(build.targets)} images in {took}: {cached} of {len(steps)} steps were cached."
+        return f"{made}: everything was cached ({cached} steps)."
+    return f"{made}: {cached} of {len(steps)} steps were cached."

@@ -1,32 +1,53 @@
-"""The resolved definition as text or JSON, each setting with its origin."""
+"""The resolved definition as text or JSON: settings with their origin, secrets masked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
+from tasks.core import schema
 from tasks.core.definitions import Definition, Target
+from tasks.core.masking import MASK
 from tasks.core.render import tables
 from tasks.core.render.settings import rows
-from tasks.core.settings import Setting, Settings
+from tasks.core.settings import Settings, mask
 
 
 def render(settings: Settings, definition: Definition, format_: str) -> str:
-    """Every target of ``definition`` and every setting; ``format_`` is text or json."""
+    """Every target and group of ``definition``; as JSON every setting too.
+
+    ``format_`` is text or json.
+    """
     if format_ == "json":
+        raw = definition.raw["target"]
         return tables.document(
             {
                 "settings": rows(settings),
                 "targets": {
-                    name: definition.raw["target"][name] for name in sorted(definition.targets)
+                    name: _masked(raw[name], settings) for name in sorted(definition.targets)
                 },
                 "groups": {name: list(members) for name, members in definition.groups.items()},
             }
         )
-    blocks = [_target(target, settings.entries) for target in definition.targets.values()]
-    return "\n\n".join(blocks)
+    blocks = [_target(target, settings) for target in definition.targets.values()]
+    groups = [f"group {name}: {', '.join(names)}" for name, names in definition.groups.items()]
+    return mask("\n\n".join([*blocks, *(["\n".join(groups)] if groups else [])]), settings)
 
 
-def _target(target: Target, settings: Mapping[str, Setting]) -> str:
+def _masked(value: Any, settings: Settings, name: str = "") -> Any:
+    """JSON with every text as it may be printed; ``name`` is the key that ``value`` stands under.
+
+    The name counts too: bake reads variables that are no settings from the environment.
+    """
+    if isinstance(value, dict):
+        return {key: _masked(entry, settings, key) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_masked(entry, settings) for entry in value]
+    if isinstance(value, str):
+        return MASK if value and schema.is_secret(name) else mask(value, settings)
+    return value
+
+
+def _target(target: Target, settings: Settings) -> str:
     dockerfile = target.dockerfile.name if target.dockerfile else "inline"
     folder = target.context.name if target.context else "remote"
     stage = f", stage {target.stage}" if target.stage else ""
@@ -36,18 +57,18 @@ def _target(target: Target, settings: Mapping[str, Setting]) -> str:
         f"  tags       {', '.join(target.tags) or '-'}",
         f"  platforms  {platforms}",
     ]
-    lines += [f"  arg        {_argument(name, target, settings)}" for name in sorted(target.args)]
+    for name, value in sorted(target.args.items()):
+        shown = _masked(value, settings, name)
+        lines.append(f"  arg        {name} = {shown}  ({_origin(name, value, settings)})")
     secrets = [str(secret.get("id")) for secret in target.secrets]
     return "\n".join(lines + [f"  secret     {name}" for name in secrets])
 
 
-def _argument(name: str, target: Target, settings: Mapping[str, Setting]) -> str:
-    """``NAME = value  (from origin)``: an argument that is no setting comes from the bake file."""
-    setting = settings.get(name)
-    value = target.args[name]
+def _origin(name: str, value: str, settings: Settings) -> str:
+    """Where an argument comes from: the setting of its name if it has its value."""
+    if name == "SOURCE_DATE_EPOCH" and value == settings.environment()[name]:
+        return f"BUILD_DATE, {settings.entries['BUILD_DATE'].origin}"
+    setting = settings.entries.get(name)
     if setting is None or setting.value != value:
-        same = [entry for entry in settings.values() if entry.value == value and value]
-        setting = same[0] if same else None
-    shown = Setting(name, value, "", settings[name].secret if name in settings else False).shown
-    origin = f"{setting.name}, {setting.origin}" if setting else "the bake file"
-    return f"{name} = {shown}  ({origin})"
+        return "the bake file"
+    return f"{name}, {setting.origin}"

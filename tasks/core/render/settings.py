@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tasks.core.render import tables
-from tasks.core.settings import Settings
+from tasks.core.settings import Settings, mask
 
 
 def rows(settings: Settings) -> list[dict[str, str]]:
     """Name, value as it may be shown, and origin of each setting."""
     return [
-        {"name": entry.name, "value": entry.shown, "origin": entry.origin}
+        {"name": entry.name, "value": mask(entry.shown, settings), "origin": entry.origin}
         for entry in settings.entries.values()
     ]
 

@@ -19,14 +19,22 @@ def render(verdicts: Sequence[Verdict], format_: str) -> str:
         return tables.document(
             {"verdicts": [verdict.as_dict() for verdict in verdicts], "summary": counts}
         )
+    platforms = sorted({verdict.platform for verdict in verdicts})
+    headers = ["target", "proof", "verdict", "measured"]
     rows = [
-        [verdict.target, verdict.platform, verdict.proof, MARKS[verdict.status], verdict.message]
+        [verdict.target, verdict.proof, MARKS[verdict.status], verdict.message]
         for verdict in verdicts
     ]
-    headers = ["target", "platform", "proof", "verdict", "measured"]
+    if len(platforms) > 1:
+        headers.insert(1, "platform")
+        rows = [
+            [row[0], verdict.platform, *row[1:]]
+            for row, verdict in zip(rows, verdicts, strict=True)
+        ]
     table = tables.table(headers, rows, markdown=format_ == "markdown")
     gap = "\n\n" if format_ == "markdown" else "\n"
-    return f"{table}{gap}{counted(verdicts)}."
+    place = f" on {platforms[0]}" if len(platforms) == 1 else ""
+    return f"{table}{gap}{counted(verdicts)}{place}."
 
 
 def counted(verdicts: Sequence[Verdict]) -> str:
