@@ -10,7 +10,8 @@ from invoke.context import Context
 from tasks.core import engine as engines
 from tasks.core import process, schema, session
 from tasks.core.command import command
-from tasks.core.engine import Details, Engine
+from tasks.core.endpoint import Engine
+from tasks.core.engine import Details
 from tasks.core.errors import OutOfReach
 from tasks.core.render import output, tables
 from tasks.core.render import settings as settings_table

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.tls import TLSConfig
 
-    from tasks.core.engine import Engine
+    from tasks.core.endpoint import Engine
 
 TIMEOUT_SECONDS = 120
 

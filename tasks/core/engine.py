@@ -8,34 +8,17 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tasks.core import process
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.schema import ENGINES
 
-MODES = ("auto", "system", "embedded")
 ANSWER_SECONDS = 15
 _NO_BUILDX = (
     "docker buildx is missing: install docker-buildx (docker-buildx-plugin), or set ENGINE=embedded"
 )
-
-
-@dataclass(frozen=True)
-class Engine:
-    """An engine that answers, and how to reach it.
-
-    ``environment`` is laid over this process's for every docker, buildx and crane call; ``docker``
-    is the CLI's path; ``registry`` is ``127.0.0.1:PORT`` beside the embedded engine; ``started``
-    tells that this very call brought it up.
-    """
-
-    kind: Literal["system", "embedded"]
-    host: str
-    environment: Mapping[str, str]
-    docker: str
-    registry: str | None
-    started: bool
-    native_platform: str
 
 
 @dataclass(frozen=True)
@@ -71,8 +54,8 @@ def find(mode: str) -> Engine | None:
     An engine that was named with DOCKER_HOST or DOCKER_CONTEXT and does not answer is an error:
     nobody wants another one silently in its place.
     """
-    if mode not in MODES:
-        raise UsageError(f"ENGINE={mode}: it is one of {', '.join(MODES)}")
+    if mode not in ENGINES:
+        raise UsageError(f"ENGINE={mode}: it is one of {', '.join(ENGINES)}")
     from tasks.core.provision import embedded, home
 
     if mode == "embedded" or os.environ.get("DOCKER_HOST") == home.current().host:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import buildx, process
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 
 #: BuildKit names what a Dockerfile asked for "[stage 3/7] RUN …", its own errands "[internal] …".
 #: FROM is left out: it resolves a name, each time anew, and is neither run nor cached.

@@ -12,7 +12,7 @@ from invoke.context import Context
 
 from tasks.core import definitions, engine, settings
 from tasks.core.definitions import Definition
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.settings import Settings
 

@@ -110,7 +110,10 @@ def load(
         (here, around),
         (here, {**given, "PROFILE": chosen}),
     )
-    entries = source.computed(root, _merged(defaults, layers, variables), environ)
+    entries = _merged(defaults, layers, variables)
+    open_ones = source.computed(root, {n: entry.value for n, entry in entries.items()}, environ)
+    for name, (value, origin) in open_ones.items():
+        entries[name] = Setting(name, value, origin)
     emptied = {name for name, entry in entries.items() if not entry.value and environ.get(name)}
     return Settings(root, entries, frozenset(emptied))
 

@@ -6,13 +6,9 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.core import process
 from tasks.core.errors import OutOfReach, UsageError
-
-if TYPE_CHECKING:
-    from tasks.core.settings import Setting
 
 CA_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
@@ -26,13 +22,10 @@ class _NothingYet(Exception):
 
 
 def computed(
-    root: Path, entries: Mapping[str, Setting], environ: Mapping[str, str]
-) -> dict[str, Setting]:
-    """``entries`` with the open ones among VERSION, GIT_COMMIT, BUILD_DATE, CA_BUNDLE filled in."""
-    from tasks.core.settings import Setting
-
-    filled = dict(entries)
-    given = {name for name in ("VERSION", "GIT_COMMIT", "BUILD_DATE") if entries[name].value}
+    root: Path, values: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Value and origin of VERSION, GIT_COMMIT, BUILD_DATE, CA_BUNDLE where ``values`` has none."""
+    given = {name for name in ("VERSION", "GIT_COMMIT", "BUILD_DATE") if values[name]}
     commit = None if len(given) == 3 else _head(root)
     found = {
         "VERSION": (lambda: _version(root, commit)),
@@ -40,11 +33,7 @@ def computed(
         "BUILD_DATE": (lambda: _date(commit, environ)),
         "CA_BUNDLE": (lambda: _ca_bundle(environ)),
     }
-    for name, find in found.items():
-        if not entries[name].value:
-            value, origin = find()
-            filled[name] = Setting(name, value, origin)
-    return filled
+    return {name: find() for name, find in found.items() if not values[name]}
 
 
 def epoch_of(date: str) -> int:

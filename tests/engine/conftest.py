@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.core import daemon
-from tasks.core.engine import Engine, ensure
+from tasks.core.endpoint import Engine
+from tasks.core.engine import ensure
 from tasks.core.errors import OutOfReach
 
 if TYPE_CHECKING:

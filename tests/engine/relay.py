@@ -7,7 +7,7 @@ import socket
 import threading
 from pathlib import Path
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 
 
 def via(engine: Engine, host: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tests.engine.conftest import PROJECT, run_task, start_task
 from tests.engine.relay import Relay, via
 

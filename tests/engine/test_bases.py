@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.core import process
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import bases, emulation, machine
 from tasks.core.provision.bases import BaseNeed

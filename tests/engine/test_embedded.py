@@ -14,7 +14,7 @@ import pytest
 
 from tasks.core import engine as engines
 from tasks.core import process
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.provision import daemons, embedded, machine, network
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home

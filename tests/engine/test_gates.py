@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tests.engine.conftest import copy_repository, run_task
 
 pytestmark = pytest.mark.xdist_group("gates")

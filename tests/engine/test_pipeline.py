@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tests.engine.conftest import PREFIX, PROJECT, Ran, copy_repository, environment
 
 if TYPE_CHECKING:

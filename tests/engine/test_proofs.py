@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tests.engine.conftest import PROJECT, make_scratch, run_task, start_task
 
 if TYPE_CHECKING:

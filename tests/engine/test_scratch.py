@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tests.engine.conftest import Ran, environment
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tasks.core import daemon
 from tasks.core.errors import OutOfReach
 
 if TYPE_CHECKING:
-    from tasks.core.engine import Engine
+    from tasks.core.endpoint import Engine
 
 
 @dataclass(frozen=True)

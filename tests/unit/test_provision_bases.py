@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import (
     assemble,

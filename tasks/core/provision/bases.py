@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import apt, embedded, machine, nodejs, reach, recipes, references
 from tasks.core.provision import home as homes

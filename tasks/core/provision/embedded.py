@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import process
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.provision import apt, daemons, machine, network, registry, tools
 from tasks.core.provision import home as homes
 from tasks.core.provision.daemons import Daemon

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import process
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.process import Completed
 from tasks.core.provision import (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import daemon
-from tasks.core.engine import Engine
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import home as homes
 from tasks.core.provision import registry
