@@ -116,14 +116,19 @@ function parsePort(text: string): number {
 function parseDatabaseUrl(url: string): string {
   const path = /^sqlite:\/\/\/([^?#]+)$/.exec(url)?.[1];
   if (path) return path;
-  throw new StartupError(
-    `DATABASE_URL must look like sqlite:////data/items.db or sqlite:///:memory:, not "${url}"`,
-  );
+  // Its value stays out of the log: the address of another kind of database holds a password.
+  throw new StartupError("DATABASE_URL must look like sqlite:////data/items.db or sqlite:///:memory:");
 }
 
 function parseTokenHash(hash: string): string | undefined {
   if (hash === "") return undefined;
-  if (/^\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[\w+/-]+\$[\w+/-]+$/.test(hash)) return hash;
+  const costs = /^\$argon2(?:id|i|d)\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$[A-Za-z\d+/]+\$[A-Za-z\d+/]+$/.exec(hash);
+  if (costs) {
+    // Every check of a token costs this much: dear ones would let guessers occupy the machine.
+    const [memory, time, lanes] = costs.slice(1).map(Number) as [number, number, number];
+    if (memory <= 65_536 && time <= 10 && lanes <= 4) return hash;
+    throw new StartupError("API_TOKEN_HASH is too costly to check: at most m=65536, t=10 and p=4");
+  }
   // The value itself stays out of the log: it may be the token, put here by mistake.
   throw new StartupError("API_TOKEN_HASH is not an argon2 hash; make one with dist/hash-token.js");
 }

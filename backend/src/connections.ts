@@ -1,35 +1,76 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Server as TcpServer, type Socket } from "node:net";
+import { setImmediate, setTimeout } from "node:timers/promises";
+
+/** Long enough to read what had arrived, short enough for nobody to wait. */
+const GRACE_MS = 50;
+
+interface Use {
+  inFlight: number;
+  /** The answer to the latest request. */
+  latest?: ServerResponse;
+}
 
 /**
- * Watches a server's connections; the function returned closes those without a request in flight,
- * and every other one as soon as its last answer is sent.
+ * Watches a server's connections; the function returned stops listening, lets requests that had
+ * arrived be read, and closes each connection without a request in flight, every other one as soon
+ * as its last answer is sent.
  *
- * Node's own close() waits for a connection that was opened and never used, and for the keep-alive
- * time of one that was busy when the server closed.
+ * Node's own close() drops requests that were not read yet, waits for a connection that was opened
+ * and never used, and for the keep-alive time of one that was busy when the server closed.
  */
-export function drainable(server: Server): () => void {
-  const requestsInFlight = new Map<Socket, number>();
+export function drainable(server: Server): () => Promise<void> {
+  const uses = new Map<Socket, Use>();
+  let accepted = 0;
   let draining = false;
+  let closing = false;
 
-  const change = (socket: Socket, by: number) => {
-    const count = (requestsInFlight.get(socket) ?? 0) + by;
-    requestsInFlight.set(socket, count);
-    if (draining && count === 0) socket.destroySoon();
+  const closeIfIdle = (socket: Socket, { inFlight }: Use) => {
+    if (closing && inFlight === 0) socket.destroySoon();
   };
   server.on("connection", (socket: Socket) => {
-    requestsInFlight.set(socket, 0);
-    socket.once("close", () => requestsInFlight.delete(socket));
+    accepted += 1;
+    uses.set(socket, { inFlight: 0 });
+    socket.once("close", () => uses.delete(socket));
   });
-  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
-    change(socket, 1);
+  // First of all listeners, so that no answer has left yet.
+  server.prependListener("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const use = uses.get(socket);
+    if (!use) return;
+    use.inFlight += 1;
+    use.latest = response;
+    if (draining) sayLast(response);
     response.once("close", () => {
-      if (requestsInFlight.has(socket)) change(socket, -1);
+      use.inFlight -= 1;
+      closeIfIdle(socket, use);
     });
   });
 
-  return () => {
+  return async () => {
     draining = true;
-    for (const socket of requestsInFlight.keys()) change(socket, 0);
+    for (const { inFlight, latest } of uses.values()) {
+      if (inFlight > 0 && latest) sayLast(latest);
+    }
+    await acceptWaiting(() => accepted);
+    // Not the HTTP server's close(): that closes connections whose request was not read yet.
+    TcpServer.prototype.close.call(server);
+    await setTimeout(GRACE_MS);
+    closing = true;
+    for (const [socket, use] of uses) closeIfIdle(socket, use);
   };
+}
+
+/** Takes the connections that wait in the kernel: it resets those when nobody listens any more. */
+async function acceptWaiting(accepted: () => number): Promise<void> {
+  const until = performance.now() + GRACE_MS;
+  let quietTurns = 0;
+  while (quietTurns < 2 && performance.now() < until) {
+    const before = accepted();
+    await setImmediate();
+    quietTurns = accepted() === before ? quietTurns + 1 : 0;
+  }
+}
+
+function sayLast(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader("connection", "close");
 }

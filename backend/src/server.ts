@@ -5,7 +5,7 @@ import { loadConfig, type Config } from "./config.ts";
 import { drainable } from "./connections.ts";
 import { openDatabase, type Database } from "./database.ts";
 import { StartupError, messageOf } from "./errors.ts";
-import { tokenCheck } from "./token.ts";
+import { expectUsable, tokenCheck } from "./token.ts";
 
 type App = ReturnType<typeof buildApp>;
 
@@ -30,15 +30,13 @@ async function start(): Promise<void> {
   const config = loadConfig(process.env, readConfigFile());
   log.level = config.logLevel;
   const { build, limits } = config;
+  if (config.tokenHash !== undefined) await expectUsable(config.tokenHash);
   const database = await openDatabase(config.databasePath);
   const checkToken =
     config.tokenHash === undefined ? undefined : tokenCheck(config.tokenHash, limits.tokenVerifications);
   if (!checkToken) log.warn("API_TOKEN_HASH is not set: every write is refused");
 
   const app = buildApp({ build, limits, database, checkToken, logger: log });
-  app.addHook("preClose", async () => {
-    drain();
-  });
   const drain = drainable(app.server);
   await listen(app, config);
   log.info({ ...build, database: config.databasePath }, "ready");
@@ -48,7 +46,7 @@ async function start(): Promise<void> {
       // A parent's signal often comes twice: once from it, once for the whole process group.
       if (stopping) return;
       stopping = true;
-      void stop(signal, app, database, limits.shutdownMs);
+      void stop(signal, app, drain, database, limits.shutdownMs);
     });
   }
 }
@@ -71,12 +69,19 @@ async function listen(app: App, { host, port }: Config): Promise<void> {
 }
 
 /** Takes no new requests, finishes those in flight, and leaves: with 1 when that took too long. */
-async function stop(signal: string, app: App, database: Database, limitMs: number): Promise<void> {
+async function stop(
+  signal: string,
+  app: App,
+  drain: () => Promise<void>,
+  database: Database,
+  limitMs: number,
+): Promise<void> {
   log.info({ signal }, "stopping");
   setTimeout(() => {
     log.error({ limitMs }, "requests were still in flight at the time limit: cut off");
     process.exit(1);
   }, limitMs);
+  await drain();
   await app.close();
   await database.close();
   log.info("stopped");

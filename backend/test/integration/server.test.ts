@@ -31,6 +31,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
+/** The shipped configuration with one limit changed. */
+async function configured(limit: string, value: number): Promise<string> {
+  const path = join(directory, "changed.json");
+  const shipped = await readFile("config/default.json", "utf8");
+  await writeFile(path, shipped.replace(new RegExp(`("${limit}": )\\d+`), `$1 ${value}`));
+  return path;
+}
+
 /** A raw connection, for what no HTTP client would send. */
 async function open(server: ServerProcess, text = ""): Promise<Socket> {
   const socket = connect(server.port, "127.0.0.1");
@@ -106,9 +114,20 @@ describe("serving", () => {
     ["a bad chunk", `${unfinishedPost.split("Content-Length")[0] ?? ""}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, "400"],
   ])("%s is answered and the server goes on", async (_, request, status) => {
     const server = await start().ready();
-    expect(await answer(await open(server, request))).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    const text = await answer(await open(server, request));
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    const error = expect.any(String) as string;
+    expect(JSON.parse(text.split("\r\n\r\n").at(-1) ?? "")).toEqual({ statusCode: Number(status), error, message: error });
     expect((await server.fetch("/health")).status).toBe(200);
   });
+});
+
+test("a body that never ends is cut off soon after its time limit", async () => {
+  const CONFIG_FILE = await configured("requestTimeoutMs", 1000);
+  const server = await start({ CONFIG_FILE }).ready();
+  const from = performance.now();
+  expect(await answer(await open(server, unfinishedPost))).toMatch(/^HTTP\/1.1 408 /);
+  expect(performance.now() - from).toBeLessThan(6000);
 });
 
 describe("stopping", () => {
@@ -133,9 +152,19 @@ describe("stopping", () => {
     expect(await (await next.fetch("/api/items")).json()).toMatchObject({ items: [{ title: "late" }] });
   });
 
+  test("requests that arrive with the signal are answered", async () => {
+    const server = await start().ready();
+    const request = "GET /api/items HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const clients = await Promise.all(Array.from({ length: 20 }, () => open(server)));
+    for (const client of clients) client.write(request);
+    server.signal("SIGTERM");
+    const answers = await Promise.all(clients.map(answer));
+    for (const text of answers) expect(text).toMatch(/^HTTP\/1.1 200 OK/);
+    expect(await server.exited()).toBe(0);
+  });
+
   test("a request that never ends is cut off at the time limit, with exit code 1", async () => {
-    const CONFIG_FILE = join(directory, "hasty.json");
-    await writeFile(CONFIG_FILE, (await readFile("config/default.json", "utf8")).replace(/("shutdownMs": )\d+/, "$1300"));
+    const CONFIG_FILE = await configured("shutdownMs", 300);
     const server = await start({ CONFIG_FILE }).ready();
     await open(server, unfinishedPost);
     await server.logged("incoming request");
@@ -167,6 +196,11 @@ describe("not starting: one line, exit code 1", () => {
 
   test("a setting that is wrong", async () => {
     expect(await failure({ PORT: "many" })).toContain("PORT must be a number");
+  });
+
+  test("a hash that cannot be decoded", async () => {
+    const hash = "$argon2id$v=19$m=19456,t=2,p=1$x$y";
+    expect(await failure({ API_TOKEN_HASH: hash })).toContain("API_TOKEN_HASH cannot be decoded");
   });
 
   test("a configuration file that is not there", async () => {

@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import { Duplex } from "node:stream";
 import type { FastifyInstance, InjectOptions } from "fastify";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { answerBrokenRequest } from "../../src/http-error.ts";
 import { bearer, build, deadDatabase, limits, testApp } from "../support/fixtures.ts";
 
 let app: FastifyInstance;
@@ -109,7 +113,7 @@ describe("writing", () => {
 
 describe("bad input", () => {
   const json = { ...bearer, "content-type": "application/json" };
-  const post = (payload: string, headers: Record<string, string> = json): InjectOptions => ({
+  const post = (payload: string | Buffer, headers: Record<string, string> = json): InjectOptions => ({
     method: "POST",
     url: "/api/items",
     headers,
@@ -129,6 +133,13 @@ describe("bad input", () => {
     ["a title too long", 400, post(JSON.stringify({ title: "x".repeat(21) }))],
     ["a NUL in the title", 400, post('{"title":"a\\u0000b"}')],
     ["a line break in the title", 400, post('{"title":"a\\nb"}')],
+    ["a line separator in the title", 400, post('{"title":"a\u2028b"}')],
+    ["a title that turns its line around", 400, post('{"title":"a\u202Eb"}')],
+    ["an isolate in the title", 400, post('{"title":"a\u2066b"}')],
+    ["a title of zero-width characters", 400, post('{"title":"\u200b\u2060"}')],
+    ["a title of blank letters", 400, post('{"title":"\u3164\u2800"}')],
+    ["bytes that are not UTF-8", 400, post(Buffer.from('{"title":"caf\xe9"}', "latin1"))],
+    ["another charset", 415, post('{"title":"x"}', { ...bearer, "content-type": "application/json; charset=latin1" })],
     ["half a surrogate pair", 400, post('{"title":"\\ud800"}')],
     ["an unknown property", 400, post('{"title":"x","id":1}')],
     ["__proto__", 400, post('{"title":"x","__proto__":{"done":true}}')],
@@ -151,8 +162,26 @@ describe("bad input", () => {
   ])("%s is answered with %i", async (_, statusCode, request) => {
     const response = await app.inject(request);
     expect(response.statusCode).toBe(statusCode);
-    expect(response.json()).toMatchObject({ statusCode, message: expect.any(String) as string });
+    const error = expect.any(String) as string;
+    expect(response.json()).toEqual({ statusCode, error, message: error });
+    expect(response.headers).toMatchObject({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     expect((await app.inject("/api/items")).json()).toEqual({ items: [] });
+  });
+
+  test.each<[InjectOptions, string]>([
+    [post('{"title":""}'), "the title must be 1 to 20 visible characters"],
+    [post("{}"), "the title must be 1 to 20 visible characters"],
+    [post("[]"), "the body must be a JSON object"],
+    [post('{"title":"x","id":1}'), "the body has a property that is not known here"],
+    [{ method: "PATCH", url: "/api/items/1", headers: bearer, payload: { done: 1 } }, "done must be true or false"],
+    [{ method: "DELETE", url: "/api/items/x", headers: bearer }, "the id must be a whole number of up to 15 digits"],
+  ])("is explained: %j", async (request, message) => {
+    expect((await app.inject(request)).json()).toMatchObject({ message });
+  });
+
+  test.each(["utf-8", "UTF8", '"utf-8"'])("a charset of %s is none", async (charset) => {
+    const headers = { ...bearer, "content-type": `application/json; charset=${charset}` };
+    expect((await app.inject(post('{"title":"Grüße"}', headers))).json()).toMatchObject({ title: "Grüße" });
   });
 
   test.each([
@@ -166,6 +195,44 @@ describe("bad input", () => {
     expect(response.headers.allow).toBe(allow);
     expect(response.json()).toMatchObject({ error: "Method Not Allowed" });
   });
+});
+
+test.each([
+  ["HPE_HEADER_OVERFLOW", 431],
+  ["ERR_HTTP_REQUEST_TIMEOUT", 408],
+  ["HPE_INVALID_METHOD", 400],
+])("what is no request (%s) is answered with %i in the same shape", async (code, statusCode) => {
+  let text = "";
+  const socket = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString();
+      done();
+    },
+  });
+  answerBrokenRequest(Object.assign(new Error(code), { code }), socket);
+  await once(socket, "close");
+  const [head = "", body = ""] = text.split("\r\n\r\n");
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${statusCode} `));
+  expect(head).toContain("cache-control: no-store");
+  const words = expect.any(String) as string;
+  expect(JSON.parse(body)).toEqual({ statusCode, error: words, message: words });
+});
+
+test("a connection that is gone gets no answer", () => {
+  const socket = new Duplex().destroy();
+  answerBrokenRequest(new Error("reset"), socket);
+  expect(socket.destroyed).toBe(true);
+});
+
+test("the log holds the path without the query", async () => {
+  let log = "";
+  const logged = await testApp({ logger: pino({}, { write: (line: string) => (log += line) }) });
+  await logged.inject("/api/items?token=s3cret");
+  await logged.inject("/api/items/%zz?token=s3cret");
+  expect(log).toContain('"path":"/api/items"');
+  expect(log).not.toContain("s3cret");
+  await logged.close();
 });
 
 test("a failure inside is answered without its details", async () => {

@@ -61,6 +61,21 @@ describe("a wrong setting is named", () => {
     expect(() => loadConfig(environment, shipped)).toThrow(message);
   });
 
+  test.each(["m=65537,t=2,p=1", "m=19456,t=11,p=1", "m=19456,t=2,p=5"])("a hash that costs %s is refused", (costs) => {
+    const load = () => loadConfig({ API_TOKEN_HASH: hash.replace("m=19456,t=2,p=1", costs) }, shipped);
+    expect(load).toThrow(/^API_TOKEN_HASH is too costly/);
+  });
+
+  test("a hash of another version is refused", () => {
+    expect(() => loadConfig({ API_TOKEN_HASH: hash.replace("v=19", "v=16") }, shipped)).toThrow(/^API_TOKEN_HASH/);
+  });
+
+  test("a password in DATABASE_URL is not repeated", () => {
+    const load = () => loadConfig({ DATABASE_URL: "postgres://me:s3cret@db/items" }, shipped);
+    expect(load).toThrow(/^DATABASE_URL must look like/);
+    expect(load).not.toThrow(/s3cret/);
+  });
+
   test("a token given for its hash is refused and not repeated", () => {
     const load = () => loadConfig({ API_TOKEN_HASH: "s3cret-token" }, shipped);
     expect(load).toThrow(/^API_TOKEN_HASH is not an argon2 hash/);
