@@ -34,6 +34,8 @@ class Target:
     stage: str | None
     context: Path | None
     dockerfile: Path | None
+    #: The text of a Dockerfile that stands in the bake file.
+    inline: str | None
     args: Mapping[str, str]
     labels: Mapping[str, str]
     tags: tuple[str, ...]
@@ -181,6 +183,7 @@ def _target(root: Path, name: str, entry: Mapping[str, Any]) -> Target:
         stage=entry.get("target") or None,
         context=context,
         dockerfile=context / dockerfile if inside and context else None,
+        inline=entry.get("dockerfile-inline"),
         args=dict(entry.get("args", {})),
         labels=dict(entry.get("labels", {})),
         tags=tuple(entry.get("tags", ())),

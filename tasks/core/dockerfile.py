@@ -71,7 +71,7 @@ def base_references(
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"{path}: the Dockerfile cannot be read: {error.strerror}") from None
-    return _uses(text, build_args, stage, str(path))
+    return text_references(text, build_args, stage, str(path))
 
 
 def directives(text: str) -> dict[str, str]:
@@ -129,9 +129,10 @@ def stages(text: str, build_args: Mapping[str, str]) -> tuple[Stage, ...]:
     return tuple(made)
 
 
-def _uses(
+def text_references(
     text: str, build_args: Mapping[str, str], wanted: str | None, origin: str
 ) -> tuple[BaseUse, ...]:
+    """The same for the text of a Dockerfile; ``origin`` is where it stands, for errors."""
     all_stages = stages(text, build_args)
     if not all_stages:
         raise UsageError(f"{origin}: the Dockerfile has no FROM")

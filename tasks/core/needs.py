@@ -31,7 +31,11 @@ def provide(session: Session, definition: Definition) -> Mapping[str, str]:
 
 
 def _uses(target: Target) -> tuple[dockerfile.BaseUse, ...]:
-    if target.dockerfile is None:
+    if target.inline is not None:
+        origin = f"the Dockerfile of {target.name} in the bake file"
+        uses = dockerfile.text_references(target.inline, target.args, target.stage, origin)
+    elif target.dockerfile is not None:
+        uses = dockerfile.base_references(target.dockerfile, target.args, target.stage)
+    else:
         return ()
-    uses = dockerfile.base_references(target.dockerfile, target.args, target.stage)
     return tuple(use for use in uses if use.reference not in target.contexts)
