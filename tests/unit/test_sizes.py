@@ -33,6 +33,7 @@ def target(name: str, variant: str, stage: str | None = None, tags: tuple[str, .
         stage=stage,
         context=None,
         dockerfile=None,
+        inline=None,
         args={},
         labels={},
         tags=tags or (f"{name}:latest",),
