@@ -9,8 +9,8 @@ from tasks.core import bootstrap, process
 from tasks.core.errors import OutOfReach, ProofFailed
 
 Check = tuple[str, tuple[str, ...]]
-#: Tests side by side; those of one group share what they built, so they stay together.
-SPREAD = ("-n", "2", "--dist", "loadgroup")
+#: Tests side by side; those of one file share what they built, so they stay together.
+SPREAD = ("-n", "2", "--dist", "loadfile")
 
 
 def commands(python: str, *, unit: bool) -> tuple[Check, ...]:

@@ -12,8 +12,6 @@ from tasks.core.endpoint import Engine
 from tests.engine.conftest import PROJECT, run_task, start_task
 from tests.engine.relay import Relay, via
 
-pytestmark = pytest.mark.xdist_group("scratch")
-
 
 def write(name: str, text: str) -> Callable[[Path], None]:
     """A change to the scratch repository."""

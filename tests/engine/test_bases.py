@@ -23,8 +23,6 @@ from tasks.core.provision import bases, emulation, machine
 from tasks.core.provision.bases import BaseNeed
 from tests.engine.conftest import PROJECT
 
-pytestmark = pytest.mark.xdist_group("bases")
-
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container

@@ -19,8 +19,6 @@ from tasks.core.provision import daemons, embedded, machine, network
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
 
-pytestmark = pytest.mark.xdist_group("embedded")
-
 REPOSITORY = Path(__file__).parents[2]
 CALL_UP = "from tasks.core.provision import embedded; print(embedded.up().started)"
 

@@ -9,8 +9,6 @@ import pytest
 from tasks.core.endpoint import Engine
 from tests.engine.conftest import copy_repository, run_task
 
-pytestmark = pytest.mark.xdist_group("gates")
-
 TEST = """
 import {{ test, expect }} from "vitest";
 test("broken on purpose", () => {{ expect({actual}).toBe(2); }});

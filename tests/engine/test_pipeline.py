@@ -14,7 +14,6 @@ from tests.engine.conftest import PREFIX, PROJECT, Ran, copy_repository, environ
 if TYPE_CHECKING:
     from docker import DockerClient
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 
 MINE: dict[str, Any] = {"label": f"dev.slipway.project={PROJECT}"}
 

@@ -15,7 +15,6 @@ from tests.engine.conftest import PROJECT, make_scratch, run_task, start_task
 if TYPE_CHECKING:
     from docker import DockerClient
 
-pytestmark = pytest.mark.xdist_group("scratch")
 
 SERVER = """
 const http = require("node:http");

@@ -6,15 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tasks.core.endpoint import Engine
 from tests.engine.conftest import Ran, environment
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-pytestmark = pytest.mark.xdist_group("scratch")
 
 
 def inv(root: Path, *words: str) -> Ran:
