@@ -21,7 +21,7 @@ from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import bases, emulation, machine
 from tasks.core.provision.bases import BaseNeed
-from tests.engine.conftest import PROJECT
+from tests.engine.conftest import PROJECT, cannot_run
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -56,7 +56,7 @@ def images(engine: Engine) -> Mapping[str, str]:
 def distroless(engine: Engine) -> str:
     """The look-alike of the distroless image, for the machine's platform and two foreign ones."""
     if machine.unsuitable():
-        pytest.skip(f"look-alikes cannot be made here: {machine.unsuitable()}")
+        cannot_run(f"look-alikes cannot be made here: {machine.unsuitable()}")
     need = BaseNeed(DISTROLESS, ("linux/amd64", "linux/arm64", "linux/arm/v7"))
     return bases.look_alikes(engine, [need], process.note)[DISTROLESS]
 

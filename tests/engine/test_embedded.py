@@ -18,6 +18,7 @@ from tasks.core.endpoint import Engine
 from tasks.core.provision import daemons, embedded, machine, network
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
+from tests.engine.conftest import cannot_run
 
 REPOSITORY = Path(__file__).parents[2]
 CALL_UP = "from tasks.core.provision import embedded; print(embedded.up().started)"
@@ -27,7 +28,7 @@ CALL_UP = "from tasks.core.provision import embedded; print(embedded.up().starte
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty home; the programs of the machine's usual one are taken over to save a download."""
     if machine.unsuitable():
-        pytest.skip(f"the embedded engine cannot run here: {machine.unsuitable()}")
+        cannot_run(f"the embedded engine cannot run here: {machine.unsuitable()}")
     usual = homes.current()
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
     own = homes.current()
