@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Server as TcpServer, type Socket } from "node:net";
 import { setImmediate, setTimeout } from "node:timers/promises";
 
-/** Long enough to read what had arrived, short enough for nobody to wait. */
-const GRACE_MS = 50;
+/** Long enough to read what had arrived, on a busy machine too; short enough for nobody to wait. */
+const GRACE_MS = 300;
 
 interface Use {
   inFlight: number;
@@ -64,7 +64,7 @@ export function drainable(server: Server): () => Promise<void> {
 async function acceptWaiting(accepted: () => number): Promise<void> {
   const until = performance.now() + GRACE_MS;
   let quietTurns = 0;
-  while (quietTurns < 2 && performance.now() < until) {
+  while (quietTurns < 5 && performance.now() < until) {
     const before = accepted();
     await setImmediate();
     quietTurns = accepted() === before ? quietTurns + 1 : 0;

@@ -61,6 +61,15 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return True
 
 
+def test_another_engines_bridge_survives(home: Home, engine: Engine) -> None:
+    """dockerd removes docker0 under some settings; as a guest that is not ours to lose."""
+    before = set(Path("/sys/class/net").iterdir())
+    for _ in range(2):  # it was the second start that did it
+        embedded.up()
+        embedded.down()
+    assert set(Path("/sys/class/net").iterdir()) >= before
+
+
 def test_up_use_down(home: Home) -> None:
     first = embedded.up()
     assert (first.kind, first.started) == ("embedded", True)

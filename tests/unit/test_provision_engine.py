@@ -190,7 +190,7 @@ def test_a_guest_keeps_to_its_own_network(home: Home) -> None:
     settings = embedded.configuration(home, "127.0.0.1:5000", guest)
     assert settings["bridge"] == "slipx"
     assert settings["iptables"] is False
-    assert settings["default-address-pools"] == [{"base": "10.213.128.0/17", "size": 24}]
+    assert "default-address-pools" not in settings, "they make dockerd remove the other's docker0"
     assert guest.address == "10.213.0.1/24"
     for rule in network.rules(guest):
         assert "slipx" in rule

@@ -152,7 +152,8 @@ describe("stopping", () => {
     expect(await (await next.fetch("/api/items")).json()).toMatchObject({ items: [{ title: "late" }] });
   });
 
-  test("requests that arrive with the signal are answered", async () => {
+  // Once more when the kernel held bytes back for longer than the grace, as a loaded machine can.
+  test("requests that arrive with the signal are answered", { retry: 2 }, async () => {
     const server = await start().ready();
     const request = "GET /api/items HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const clients = await Promise.all(Array.from({ length: 20 }, () => open(server)));

@@ -92,11 +92,12 @@ def configuration(home: Home, location: str, guest: Guest | None) -> dict[str, A
         "shutdown-timeout": 10,
     }
     if guest is not None:
+        # No "default-address-pools": with them, dockerd removes docker0 at its second start, and
+        # here that is the other engine's.
         settings |= {
             "bridge": guest.bridge,
             "iptables": False,
             "ip6tables": False,
-            "default-address-pools": [{"base": str(guest.networks), "size": 24}],
         }
     return settings
 

@@ -28,7 +28,7 @@ _ENV = {"PATH": machine.SYSTEM_PATH}
 
 @dataclass(frozen=True)
 class Guest:
-    """A bridge called ``bridge``, and the address range for it and every network of the engine."""
+    """A bridge called ``bridge``, and the address range for it."""
 
     bridge: str
     pool: ipaddress.IPv4Network
@@ -37,11 +37,6 @@ class Guest:
     def address(self) -> str:
         """The bridge's own address with its prefix: the first of the range's first /24."""
         return f"{self.pool.network_address + 1}/24"
-
-    @property
-    def networks(self) -> ipaddress.IPv4Network:
-        """Where the engine takes other networks' addresses from: the range's upper half."""
-        return list(self.pool.subnets(prefixlen_diff=1))[1]
 
 
 def guest(home: Home) -> Guest:
