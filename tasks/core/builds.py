@@ -18,8 +18,6 @@ from tasks.core.errors import BuildFailed, OutOfReach, UsageError
 from tasks.core.history import Step
 from tasks.core.session import Session
 
-_ENGINE_GONE = ("Cannot connect to the Docker daemon", "error during connect", "connection refused")
-
 
 @dataclass(frozen=True)
 class Built:
@@ -177,7 +175,8 @@ def _failed(session: Session, definition: Definition, since: datetime) -> BuildF
         return BuildFailed("the build failed: buildx says above why")
     said = f" ({found.log[-1].strip()})" if found.log else ""
     place = f" at {found.step}" if found.step else ""
-    return BuildFailed(" ".join(f"the build failed{place}: {found.reason}{said}".split()))
+    line = process.plain(f"the build failed{place}: {found.reason}{said}")
+    return BuildFailed(" ".join(line.split()))
 
 
 def _check_push(session: Session, definition: Definition) -> None:

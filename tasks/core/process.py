@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -24,6 +25,7 @@ from typing import IO
 from tasks.core.errors import OutOfReach, SlipwayError
 
 LAST_LINES = 3
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,11 @@ def merged(extra: Mapping[str, str] | None) -> dict[str, str]:
 def shown(argv: Sequence[str]) -> str:
     """A command as a person would type it."""
     return shlex.join(argv)
+
+
+def plain(text: str) -> str:
+    """What a program said, without what could colour or steer the terminal it is shown on."""
+    return _CONTROL.sub("", text)
 
 
 def would_run(argv: Sequence[str]) -> None:

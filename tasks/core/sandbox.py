@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 RUN_LABEL = "dev.slipway.run"
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 TARGET_LABEL = "dev.slipway.target"
 
 
@@ -156,7 +154,7 @@ def inner_uids(status: str, uid_map: str) -> tuple[int, ...]:
 def last_lines(container: Container, count: int) -> list[str]:
     """The last lines it logged, without what could steer the terminal they are shown on."""
     text = container.logs(tail=count).decode(errors="replace")
-    return [_CONTROL.sub("", line) for line in text.strip().splitlines()]
+    return [process.plain(line) for line in text.strip().splitlines()]
 
 
 def announce(target: str, message: str) -> None:

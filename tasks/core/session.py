@@ -46,7 +46,11 @@ class Session:
         return {**self.settings.environment(), **self.engine.environment}
 
     def everything(self) -> Definition:
-        """Every target of the bake file, resolved."""
+        """Every target and group of the bake file, resolved once a run."""
+        return self._everything
+
+    @cached_property
+    def _everything(self) -> Definition:
         files = definitions.bake_files(self.root, self.files)
         return definitions.everything(self.engine.docker, self.root, files, self.environment)
 

@@ -61,3 +61,7 @@ def test_streamed_output_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> No
 
 def test_a_program_that_does_not_read_its_input_is_fine() -> None:
     assert process.stream(python("pass"), stdin="x" * 1_000_000) == 0
+
+
+def test_what_a_program_said_cannot_steer_the_terminal() -> None:
+    assert process.plain("\x1b[31mred\x1b[0m \x07bell\x1b]0;t\ttab") == "red bell]0;t\ttab"
