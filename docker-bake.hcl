@@ -10,7 +10,11 @@ variable "REGISTRY" { default = "" }
 variable "NODE_IMAGE" { default = "node:22-bookworm-slim" }
 variable "NODE_FULL_IMAGE" { default = "node:22" }
 variable "NGINX_IMAGE" { default = "nginxinc/nginx-unprivileged:1.28-bookworm" }
+variable "NGINX_SLIM_IMAGE" { default = "nginxinc/nginx-unprivileged:1.28-alpine-slim" }
 variable "RUNTIME_IMAGE" { default = "" }
+variable "DISTROLESS_IMAGE" { default = "distroless/nodejs22-debian13:nonroot" }
+variable "DISTROLESS_DEBUG_IMAGE" { default = "distroless/nodejs22-debian13:debug-nonroot" }
+variable "PLATFORMS" { default = "linux/amd64,linux/arm64,linux/arm/v7" }
 variable "NODE_ENV" { default = "production" }
 variable "REACT_APP_API_URL" { default = "/api" }
 variable "CA_BUNDLE" { default = "" }
@@ -29,6 +33,14 @@ group "multistage" {
     "backend-development", "backend-debug", "backend-testing", "backend-production",
   ]
 }
+
+group "multiarch" { targets = ["frontend-multiarch", "backend-multiarch"] }
+
+group "multiarch-debug" { targets = ["frontend-multiarch-debug", "backend-multiarch-debug"] }
+
+group "optimized" { targets = ["frontend-optimized", "backend-optimized"] }
+
+group "optimized-debug" { targets = ["frontend-optimized-debug", "backend-optimized-debug"] }
 
 group "baseline" { targets = ["frontend-baseline", "backend-baseline"] }
 
@@ -148,4 +160,93 @@ target "backend-production" {
   inherits    = ["_backend-multistage"]
   target      = "production"
   tags        = [image("devops-backend", "latest"), image("devops-backend", VERSION)]
+}
+
+# ---- Multiarch: one image for every platform, none of it built under emulation ------------------
+
+target "_frontend-multiarch" {
+  inherits   = ["_frontend"]
+  dockerfile = "Dockerfile.multiarch"
+  args       = { NGINX_IMAGE = NGINX_IMAGE }
+}
+
+target "frontend-multiarch" {
+  description = "Frontend for every platform of PLATFORMS"
+  inherits    = ["_frontend-multiarch"]
+  target      = "runtime"
+  platforms   = split(",", replace(PLATFORMS, " ", ""))
+  tags        = [image("devops-frontend", "multiarch"), image("devops-frontend", "${VERSION}-multiarch")]
+}
+
+target "frontend-multiarch-debug" {
+  description = "The same for this machine's platform, readable and with source maps"
+  inherits    = ["_frontend-multiarch"]
+  target      = "debug"
+  tags        = [image("devops-frontend", "multiarch-debug")]
+}
+
+target "_backend-multiarch" {
+  inherits   = ["_backend"]
+  dockerfile = "Dockerfile.multiarch"
+  args       = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
+}
+
+target "backend-multiarch" {
+  description = "Backend for every platform of PLATFORMS"
+  inherits    = ["_backend-multiarch"]
+  target      = "runtime"
+  platforms   = split(",", replace(PLATFORMS, " ", ""))
+  tags        = [image("devops-backend", "multiarch"), image("devops-backend", "${VERSION}-multiarch")]
+}
+
+target "backend-multiarch-debug" {
+  description = "The same for this machine's platform, with the debugger on port 9229"
+  inherits    = ["_backend-multiarch"]
+  target      = "debug"
+  tags        = [image("devops-backend", "multiarch-debug")]
+}
+
+# ---- Optimized: the smallest image, the quickest to build again ----------------------------------
+
+target "_frontend-optimized" {
+  inherits   = ["_frontend"]
+  dockerfile = "Dockerfile.optimized"
+  args       = { NGINX_SLIM_IMAGE = NGINX_SLIM_IMAGE }
+}
+
+target "frontend-optimized" {
+  description = "Frontend on the smallest unprivileged nginx"
+  inherits    = ["_frontend-optimized"]
+  target      = "production"
+  tags        = [image("devops-frontend", "optimized"), image("devops-frontend", "${VERSION}-optimized")]
+}
+
+target "frontend-optimized-debug" {
+  description = "The same, readable and with source maps"
+  inherits    = ["_frontend-optimized"]
+  target      = "debug"
+  tags        = [image("devops-frontend", "optimized-debug")]
+}
+
+target "_backend-optimized" {
+  inherits   = ["_backend"]
+  dockerfile = "Dockerfile.optimized"
+  args = {
+    DISTROLESS_IMAGE       = DISTROLESS_IMAGE
+    DISTROLESS_DEBUG_IMAGE = DISTROLESS_DEBUG_IMAGE
+  }
+}
+
+target "backend-optimized" {
+  description = "Backend in one bundled file on distroless, without a shell"
+  inherits    = ["_backend-optimized"]
+  target      = "production"
+  tags        = [image("devops-backend", "optimized"), image("devops-backend", "${VERSION}-optimized")]
+}
+
+target "backend-optimized-debug" {
+  description = "The same with a shell and the debugger on port 9229"
+  inherits    = ["_backend-optimized"]
+  target      = "debug"
+  tags        = [image("devops-backend", "optimized-debug")]
 }

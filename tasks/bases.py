@@ -60,7 +60,7 @@ def make(
 def _needs(now: session.Session, patterns: Sequence[str], platform: str) -> list[BaseNeed]:
     """What the targets need; with ``platform``, for those platforms instead of the targets' own."""
     definition = now.everything().narrowed(patterns)
-    wanted = needs.of(definition, now.engine.native_platform)
+    wanted = needs.known(now, definition)
     asked = schema.platforms(platform)
     return [BaseNeed(need.reference, asked or need.platforms) for need in wanted]
 

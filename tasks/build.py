@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import builds, session
+from tasks.core import builds, optimizing, session, verdicts
+from tasks.core import multiarch as multiarchs
+from tasks.core.builds import Wish
 from tasks.core.command import command
 from tasks.core.errors import UsageError
 from tasks.core.render import build as build_table
 from tasks.core.render import definition as definitions
+from tasks.core.render import multiarch as multiarch_table
 from tasks.core.render import output, tables
 
 
@@ -42,6 +45,51 @@ def baseline(
     """Build the single-stage images to compare with."""
     now = session.begin(c, env_file, profile, set_)
     _build(now, ["baseline"], target, no_cache, push)
+
+
+@command()
+def multiarch(
+    c: Context,
+    target: Sequence[str] = (),
+    platform: str = "",
+    debug: bool = False,
+    no_cache: bool = False,
+    push: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build for every platform, prove each, push the proven."""
+    now = session.begin(c, env_file, profile, _with("PLATFORMS", platform, set_))
+    if debug:
+        _debug(now, multiarchs.DEBUG_GROUP, target, no_cache, push or bool(platform))
+        return
+    done = multiarchs.build(now, target, no_cache=no_cache, push=push)
+    if done is not None:
+        output.emit(multiarch_table.render(done))
+        verdicts.demand(done.verdicts)
+
+
+@command(help={"npmrc": "npm's configuration for private packages; default: ~/.npmrc."})
+def optimized(
+    c: Context,
+    target: Sequence[str] = (),
+    npmrc: str = "",
+    debug: bool = False,
+    no_cache: bool = False,
+    push: bool = False,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build the smallest images, with caches and secrets."""
+    now = session.begin(c, env_file, profile, _with("NPMRC", npmrc, set_))
+    if debug:
+        _debug(now, optimizing.DEBUG_GROUP, target, no_cache, push)
+        return
+    made = optimizing.build(now, target, no_cache=no_cache, push=push)
+    if made is not None:
+        output.emit(build_table.render(made))
 
 
 @command()
@@ -85,6 +133,19 @@ def print_(
 def _build(
     now: session.Session, names: Sequence[str], patterns: Sequence[str], no_cache: bool, push: bool
 ) -> None:
-    made = builds.build(now, names, patterns=patterns, no_cache=no_cache, push=push)
+    made = builds.build(now, names, Wish(patterns, no_cache, push))
     if made is not None:
         output.emit(build_table.render(made))
+
+
+def _debug(
+    now: session.Session, group: str, patterns: Sequence[str], no_cache: bool, more: bool
+) -> None:
+    if more:
+        raise UsageError("--debug images are for this machine: leave out --push and --platform")
+    _build(now, [group], patterns, no_cache, push=False)
+
+
+def _with(name: str, value: str, overrides: Sequence[str]) -> list[str]:
+    """The words of --set, with an option of its own laid over them."""
+    return [*overrides, *([f"{name}={value}"] if value else [])]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import session, verdicts, verification
+from tasks.core import indexes, schema, session, verdicts, verification
 from tasks.core.command import command
+from tasks.core.errors import UsageError
 from tasks.core.render import output, tables
 from tasks.core.render import verdicts as verdict_table
 
@@ -50,3 +51,31 @@ def tests(
         return
     output.emit(verdict_table.render(found, format_), output_)
     verdicts.demand(found)
+
+
+@command(positional=["reference"], help={"reference": "Image of several platforms, by name."})
+def multiarch(
+    c: Context,
+    reference: str,
+    platform: str = "",
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Prove every platform of an image, in engine or registry."""
+    tables.choose(format_, verdict_table.FORMATS)
+    now = session.begin(c, env_file, profile, set_)
+    found = indexes.prove_any(now, reference, _platforms(platform))
+    if now.dry:
+        return
+    output.emit(verdict_table.render(found, format_), output_)
+    verdicts.demand(found)
+
+
+def _platforms(given: str) -> tuple[str, ...]:
+    problem = schema.check_platforms(given) if given else None
+    if problem:
+        raise UsageError(f"--platform: {problem}")
+    return schema.platforms(given)

@@ -21,6 +21,19 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+// Node as PID 1 would not even hear a signal that it has no handler for: there is one from the start.
+let stopServing: ((signal: string) => void) | undefined;
+let stopping = false;
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
+    // A parent's signal often comes twice: once from it, once for the whole process group.
+    if (stopping) return;
+    stopping = true;
+    if (!stopServing) process.exit(0);
+    stopServing(signal);
+  });
+}
+
 await start().catch((error: unknown) => {
   log.fatal(error instanceof StartupError ? {} : { err: error }, `cannot start: ${messageOf(error)}`);
   process.exit(1);
@@ -40,15 +53,7 @@ async function start(): Promise<void> {
   const drain = drainable(app.server);
   await listen(app, config);
   log.info({ ...build, database: config.databasePath }, "ready");
-  let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      // A parent's signal often comes twice: once from it, once for the whole process group.
-      if (stopping) return;
-      stopping = true;
-      void stop(signal, app, drain, database, limits.shutdownMs);
-    });
-  }
+  stopServing = (signal) => void stop(signal, app, drain, database, limits.shutdownMs);
 }
 
 function readConfigFile(): string {

@@ -13,19 +13,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tasks.core import blobs, schema, untrusted
+from tasks.core import blobs, layout, schema, untrusted
 from tasks.core.blobs import Blob
 from tasks.core.errors import UsageError
+from tasks.core.layout import Descriptor
 from tasks.core.untrusted import Malformed
 
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 CONFIG_TYPES = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
@@ -38,7 +31,6 @@ LAYER_TYPES = (
 )
 COMPRESSIONS = ("", "+gzip", "+zstd", ".gzip", ".zstd")
 PLAIN_LAYER = LAYER_TYPES[0]
-ATTESTATION = "vnd.docker.reference.type"
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 
 
@@ -79,14 +71,6 @@ class Image:
         return labels if isinstance(labels, dict) else {}
 
 
-@dataclass(frozen=True)
-class _Descriptor:
-    media_type: str
-    digest: str
-    size_bytes: int
-    attests: bool
-
-
 def read(chunks: Iterable[bytes], reference: str, image_id: str = "") -> tuple[Image, ...]:
     """The images in the archive ``chunks``, one for each platform whose content is there.
 
@@ -95,69 +79,55 @@ def read(chunks: Iterable[bytes], reference: str, image_id: str = "") -> tuple[I
     they were when they were pulled is not known. Raises UsageError for an archive that is damaged.
     """
     try:
-        files = blobs.read(chunks)
-        images = tuple(_images(files, reference, image_id))
-        if not images:
-            raise Malformed("holds no image that is complete for a platform")
+        return images(blobs.read(chunks), reference, image_id)
     except Malformed as problem:
-        line = " ".join(str(problem).split())[:300]
-        raise UsageError(f"the archive of image {reference} is damaged: {line}") from None
-    return images
+        raise damaged(reference, problem) from None
+
+
+def images(files: Mapping[str, Blob], reference: str, image_id: str = "") -> tuple[Image, ...]:
+    """The images in the files of an archive, see `read`. Raises Malformed where there is none."""
+    found = tuple(_images(files, reference, image_id))
+    if not found:
+        raise Malformed("holds no image that is complete for a platform")
+    return found
+
+
+def damaged(reference: str, problem: Malformed) -> UsageError:
+    """The error for an archive that is not what it claims to be."""
+    line = untrusted.shown(" ".join(str(problem).split()))
+    return UsageError(f"the archive of image {reference} is damaged: {line}")
 
 
 def _images(files: Mapping[str, Blob], reference: str, image_id: str) -> Iterator[Image]:
     if "index.json" in files:
-        index = untrusted.mapping(_json(files["index.json"], "index.json"), "index.json")
-        for descriptor in _manifests(files, index):
-            image = _image(files, descriptor, reference, image_id)
-            if image:
-                yield image
+        described = [each for each in layout.manifests(files) if each.attests is None]
+        found = (_image(files, each, reference, image_id) for each in described)
+        yield from (image for image in found if image)
     elif "manifest.json" in files:
-        document = _json(files["manifest.json"], "manifest.json")
+        document = layout.json_of(files["manifest.json"], "manifest.json")
         for entry in untrusted.sequence(document, "manifest.json"):
             yield _plain_image(files, untrusted.mapping(entry, "manifest.json"), reference)
     else:
         raise Malformed("it has neither index.json nor manifest.json")
 
 
-def _manifests(files: Mapping[str, Blob], index: Mapping[str, Any]) -> list[_Descriptor]:
-    """The manifests that ``index`` leads to and that are here, once each, without attestations."""
-    waiting = [(index, "index.json")]
-    seen: set[str] = set()
-    manifests = []
-    while waiting:
-        document, where = waiting.pop()
-        for entry in untrusted.sequence(document.get("manifests"), f"manifests of {where}"):
-            found = _descriptor(entry, where)
-            if found.attests or found.digest in seen or _path(found.digest) not in files:
-                continue
-            seen.add(found.digest)
-            if found.media_type in INDEX_TYPES:
-                waiting.append((_document(files, found), f"index {found.digest}"))
-            elif found.media_type in MANIFEST_TYPES:
-                manifests.append(found)
-            else:
-                raise Malformed(f"{where} lists an unknown type {found.media_type[:80]!r}")
-    return manifests
-
-
 def _image(
-    files: Mapping[str, Blob], descriptor: _Descriptor, reference: str, image_id: str
+    files: Mapping[str, Blob], descriptor: Descriptor, reference: str, image_id: str
 ) -> Image | None:
     """The image of a manifest; None if its content was left out, as for a platform not pulled."""
     where = f"manifest {descriptor.digest}"
-    manifest = _document(files, descriptor)
-    described = _descriptor(manifest.get("config"), f"config of {where}")
+    manifest = layout.document(files, descriptor)
+    described = layout.descriptor(manifest.get("config"), f"config of {where}")
     if described.media_type not in CONFIG_TYPES:
         raise Malformed(f"config of {where} has an unknown type {described.media_type[:80]!r}")
-    if _path(described.digest) not in files:
+    if layout.path(described.digest) not in files:
         return None
-    config = _document(files, described)
+    config = layout.document(files, described)
     entries = untrusted.sequence(manifest.get("layers"), f"layers of {where}")
     diff_ids = _diff_ids(config, described.digest, len(entries))
     pulled = image_id != described.digest
     layers = tuple(
-        _layer(files, _descriptor(entry, f"layer of {where}"), diff_id, pulled)
+        _layer(files, layout.descriptor(entry, f"layer of {where}"), diff_id, pulled)
         for entry, diff_id in zip(entries, diff_ids, strict=True)
     )
     compressed = described.size_bytes if pulled else None
@@ -167,16 +137,16 @@ def _image(
 def _plain_image(files: Mapping[str, Blob], entry: Mapping[str, Any], reference: str) -> Image:
     """An image as engines without an index write it: config and plain layers, by path."""
     path = untrusted.text(entry.get("Config"), "Config in manifest.json")
-    blob = _file(files, path)
+    blob = layout.file(files, path)
     stem = PurePosixPath(path).stem
     if len(stem) == 64 and f"sha256:{stem}" != blob.digest:
         raise Malformed(f"{path} does not match the digest in its name")
-    config = untrusted.mapping(_json(blob, path), path)
+    config = untrusted.mapping(layout.json_of(blob, path), path)
     paths = untrusted.sequence(entry.get("Layers"), "Layers in manifest.json")
     diff_ids = _diff_ids(config, blob.digest, len(paths))
     layers = []
     for name, diff_id in zip(paths, diff_ids, strict=True):
-        stored = _file(files, untrusted.text(name, "layer in manifest.json"))
+        stored = layout.file(files, untrusted.text(name, "layer in manifest.json"))
         _check_unpacked(stored, diff_id)
         layers.append(Layer(stored.digest, diff_id, PLAIN_LAYER, None, stored.unpacked_bytes))
     return _joined(reference, blob.digest, blob.digest, config, tuple(layers), None)
@@ -204,13 +174,13 @@ def _joined(
     )
 
 
-def _layer(files: Mapping[str, Blob], descriptor: _Descriptor, diff_id: str, pulled: bool) -> Layer:
+def _layer(files: Mapping[str, Blob], descriptor: Descriptor, diff_id: str, pulled: bool) -> Layer:
     known = {kind + compression for kind in LAYER_TYPES for compression in COMPRESSIONS}
     if descriptor.media_type not in known:
         raise Malformed(
             f"layer {descriptor.digest} has an unknown type {descriptor.media_type[:80]!r}"
         )
-    blob = _stored(files, descriptor)
+    blob = layout.stored(files, descriptor)
     _check_unpacked(blob, diff_id)
     compressed = blob.size_bytes if pulled else None
     return Layer(blob.digest, diff_id, descriptor.media_type, compressed, blob.unpacked_bytes)
@@ -219,19 +189,6 @@ def _layer(files: Mapping[str, Blob], descriptor: _Descriptor, diff_id: str, pul
 def _check_unpacked(blob: Blob, diff_id: str) -> None:
     if blob.unpacked_digest != diff_id:
         raise Malformed(f"layer {blob.digest} unpacks to {blob.unpacked_digest}, not to {diff_id}")
-
-
-def _descriptor(value: Any, where: str) -> _Descriptor:
-    fields = untrusted.mapping(value, f"a descriptor in {where}")
-    notes = untrusted.mapping(fields.get("annotations") or {}, f"annotations in {where}")
-    platform = untrusted.mapping(fields.get("platform") or {}, f"platform in {where}")
-    nowhere = platform.get("os") == platform.get("architecture") == "unknown"
-    return _Descriptor(
-        media_type=untrusted.text(fields.get("mediaType"), f"mediaType in {where}"),
-        digest=untrusted.digest(fields.get("digest"), f"digest in {where}"),
-        size_bytes=untrusted.count(fields.get("size"), f"size in {where}"),
-        attests=ATTESTATION in notes or nowhere,
-    )
 
 
 def _diff_ids(config: Mapping[str, Any], digest: str, layers: int) -> list[str]:
@@ -251,35 +208,3 @@ def _platform(config: Mapping[str, Any], digest: str) -> str:
     if not _PLATFORM.fullmatch(platform):
         raise Malformed(f"{where} is {platform[:80]!r}")
     return schema.PLATFORM_ALIASES.get(platform, platform)
-
-
-def _document(files: Mapping[str, Blob], descriptor: _Descriptor) -> Mapping[str, Any]:
-    blob = _stored(files, descriptor)
-    return untrusted.mapping(_json(blob, descriptor.digest), descriptor.digest)
-
-
-def _json(blob: Blob, where: str) -> Any:
-    if blob.content is None:
-        raise Malformed(f"{where} is not JSON of at most {blobs.MAX_JSON_BYTES} bytes")
-    return untrusted.parse(blob.content, where)
-
-
-def _stored(files: Mapping[str, Blob], descriptor: _Descriptor) -> Blob:
-    blob = _file(files, _path(descriptor.digest))
-    if blob.digest != descriptor.digest:
-        raise Malformed(f"{descriptor.digest} does not match its content, which is {blob.digest}")
-    if blob.size_bytes != descriptor.size_bytes:
-        raise Malformed(
-            f"{descriptor.digest} has {blob.size_bytes} bytes, not {descriptor.size_bytes}"
-        )
-    return blob
-
-
-def _file(files: Mapping[str, Blob], path: str) -> Blob:
-    if path not in files:
-        raise Malformed(f"{path} is missing")
-    return files[path]
-
-
-def _path(digest: str) -> str:
-    return f"blobs/{digest.replace(':', '/')}"

@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from tasks.core.untrusted import Malformed
 
@@ -24,6 +24,8 @@ MAX_JSON_BYTES = 8 * 2**20
 MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
 MAX_HEADER_BYTES = 2**20
 MAX_FILES = 10_000
+#: What all files of one archive may unpack to: a few kilobytes can claim to be any size.
+MAX_UNPACKED_BYTES = 64 * 2**30
 
 _EXTENSIONS = (
     tarfile.XHDTYPE,
@@ -38,7 +40,8 @@ _EXTENSIONS = (
 class Blob:
     """One file: the digest and size of what is stored, and of what it is without compression.
 
-    ``content`` is there for what may be JSON and has at most MAX_JSON_BYTES.
+    ``content`` is there for what may be JSON and has at most MAX_JSON_BYTES; ``seen`` is what the
+    one who looked made of the unpacked bytes.
     """
 
     digest: str
@@ -46,6 +49,7 @@ class Blob:
     unpacked_digest: str
     unpacked_bytes: int
     content: bytes | None
+    seen: Any = None
 
 
 class Readable(Protocol):
@@ -55,7 +59,11 @@ class Readable(Protocol):
         """At most ``size`` bytes."""
 
 
-def read(chunks: Iterable[bytes]) -> Mapping[str, Blob]:
+#: Looks at the unpacked bytes of a file while they go by; need not read them to their end.
+Look = Callable[[Readable], Any]
+
+
+def read(chunks: Iterable[bytes], look: Look | None = None) -> Mapping[str, Blob]:
     """The files of the tar stream ``chunks`` by path; a link gives the file that it leads to.
 
     Raises Malformed for a stream that is no tar archive, ends early, or is out of all proportion.
@@ -65,15 +73,15 @@ def read(chunks: Iterable[bytes]) -> Mapping[str, Blob]:
         with tarfile.open(
             fileobj=stream, mode="r|", bufsize=PIECE_BYTES, tarinfo=_Member
         ) as archive:
-            return _files(archive)
+            return _files(archive, look)
     except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
         raise Malformed(f"is not a whole tar archive: {error or 'headers without end'}") from None
 
 
-def _files(archive: tarfile.TarFile) -> Mapping[str, Blob]:
+def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
     files: dict[str, Blob] = {}
     links: dict[str, str] = {}
-    kept_bytes = 0
+    kept_bytes = unpacked_bytes = 0
     for number, member in enumerate(archive):
         path = posixpath.normpath(member.name)
         if number >= MAX_FILES:
@@ -83,8 +91,10 @@ def _files(archive: tarfile.TarFile) -> Mapping[str, Blob]:
         if member.issparse():
             raise Malformed(f"holds {path} as a sparse file")
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-            files[path] = _blob(archive, member)
+            room_bytes = MAX_UNPACKED_BYTES - unpacked_bytes
+            files[path] = _blob(archive, member, look, room_bytes)
             kept_bytes += len(files[path].content or b"")
+            unpacked_bytes += files[path].unpacked_bytes
         elif member.issym():
             links[path] = posixpath.normpath(
                 posixpath.join(posixpath.dirname(path), member.linkname)
@@ -95,28 +105,32 @@ def _files(archive: tarfile.TarFile) -> Mapping[str, Blob]:
     return {**files, **linked}
 
 
-def _blob(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Blob:
+def _blob(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, look: Look | None, room_bytes: int
+) -> Blob:
     source = archive.extractfile(member)
     if not isinstance(source, io.BufferedReader):
         raise Malformed(f"{member.name} cannot be read")
     head = source.peek(4)[:4]
     stored = _Tally(source)
     unpacker = _unpacker(head)
-    if unpacker is None:
-        may_be_json = head[:1] in (b"{", b"[") and member.size <= MAX_JSON_BYTES
-        content = b"".join(_pieces(stored)) if may_be_json else None
-        unpacked = stored
-    else:
-        content = None
-        unpacked = _Tally(unpacker(stored))
+    content = seen = None
+    if unpacker is None and head[:1] in (b"{", b"[") and member.size <= MAX_JSON_BYTES:
+        content = b"".join(_pieces(stored))
+        seen = look(io.BytesIO(content)) if look else None
+    unpacked = stored if unpacker is None else _Tally(unpacker(stored), room_bytes)
     try:
+        if look and content is None:
+            seen = look(unpacked)
         _drain(unpacked)
     except Malformed as error:
-        raise Malformed(f"{member.name} cannot be decompressed: {error}") from None
+        raise Malformed(f"{member.name}: {error}") from None
     _drain(stored)  # what lies behind the compressed data is part of the file too
     if stored.size_bytes != member.size:
         raise Malformed(f"ends within {member.name}")
-    return Blob(stored.digest, stored.size_bytes, unpacked.digest, unpacked.size_bytes, content)
+    return Blob(
+        stored.digest, stored.size_bytes, unpacked.digest, unpacked.size_bytes, content, seen
+    )
 
 
 def _unpacker(head: bytes) -> Callable[[Readable], Readable] | None:
@@ -172,10 +186,11 @@ class _Chunks(io.RawIOBase):
 
 
 class _Tally:
-    """Counts and hashes what is read through it."""
+    """Counts and hashes what is read through it, and has enough of what has no end."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: Readable, limit_bytes: int | None = None) -> None:
         self._source = source
+        self._limit_bytes = limit_bytes
         self._hash = hashlib.sha256()
         self.size_bytes = 0
 
@@ -183,6 +198,8 @@ class _Tally:
         piece = self._source.read(size)
         self._hash.update(piece)
         self.size_bytes += len(piece)
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
         return piece
 
     @property
@@ -201,11 +218,11 @@ class _Gzip:
     def read(self, size: int, /) -> bytes:
         while not self._member.eof or self._next_member():
             if not self._more():
-                raise Malformed("it ends early")
+                raise Malformed("cannot be decompressed: it ends early")
             try:
                 piece = self._member.decompress(self._rest, size)
             except zlib.error as error:
-                raise Malformed(str(error)) from None
+                raise Malformed(f"cannot be decompressed: {error}") from None
             self._rest = self._member.unconsumed_tail
             if piece:
                 return piece
@@ -242,4 +259,4 @@ class _Zstd:
         try:
             return self._reader.read(size)
         except self._error as error:
-            raise Malformed(str(error)) from None
+            raise Malformed(f"cannot be decompressed: {error}") from None

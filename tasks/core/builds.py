@@ -5,29 +5,67 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tasks.core import buildx, definitions, history, needs, overlay, process
+from tasks.core import (
+    builders,
+    buildx,
+    caching,
+    daemon,
+    definitions,
+    exporting,
+    history,
+    needs,
+    overlay,
+    preflight,
+    process,
+    splitting,
+)
 from tasks.core.definitions import Definition
-from tasks.core.errors import BuildFailed, OutOfReach, UsageError
+from tasks.core.errors import BuildFailed, OutOfReach
+from tasks.core.exporting import Exported, PlatformImage
 from tasks.core.history import Step
+from tasks.core.overlay import Additions
 from tasks.core.session import Session
+from tasks.core.splitting import Plan
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to build: targets narrowed to ``patterns``, without cache, pushed by buildx itself.
+
+    ``archived``: the images travel to the engine as OCI archives, see ``exporting``; such images
+    are pushed later, when they are proven. ``platforms`` are for targets that name none.
+    """
+
+    patterns: Sequence[str] = ()
+    no_cache: bool = False
+    push: bool = False
+    archived: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Built:
-    """One target as it was built. ``digest`` is the one of its image index or manifest."""
+    """One target as it was built. ``digest`` is the one of its image index or manifest.
+
+    ``images`` has one entry a platform for what came as an archive.
+    """
 
     target: str
     tags: tuple[str, ...]
     digest: str
     seconds: float
     steps: tuple[Step, ...]
+    images: tuple[PlatformImage, ...] = ()
+    #: The platforms that the bake file names.
+    platforms: tuple[str, ...] = ()
 
     @property
     def cached(self) -> int:
@@ -45,59 +83,74 @@ class Build:
     @property
     def steps(self) -> tuple[Step, ...]:
         """Every step once: targets share stages; what one ran is no hit for the other."""
-        unique: dict[str, Step] = {}
-        for built in self.targets:
-            for step in built.steps:
-                known = unique.get(step.digest)
-                if known is None or known.cached:
-                    unique[step.digest] = step
-        return tuple(unique.values())
+        return history.unique(built.steps for built in self.targets)
 
 
-def build(
-    session: Session,
-    names: Sequence[str],
-    *,
-    patterns: Sequence[str] = (),
-    no_cache: bool = False,
-    push: bool = False,
-) -> Build | None:
-    """Build ``names`` (targets or groups) of the bake file, narrowed to ``patterns``.
+def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build | None:
+    """Build ``names`` (targets or groups) of the bake file as ``wish`` says.
 
     Returns None when invoke runs dry: then the command is printed and nothing is changed. Raises
-    UsageError for a definition that cannot be meant, OutOfReach for bases or an engine that cannot
-    be had, BuildFailed with the name of the step that broke.
+    UsageError for a definition that cannot be meant, OutOfReach for bases, a builder or an engine
+    that cannot be had, BuildFailed with the name of the step that broke.
     """
     asked = tuple(found for name in names for found in members(session, name))
-    whole = session.definition(asked)
-    definition = whole.narrowed(patterns)
+    whole = preflight.resolved(session, asked)
+    definition = whole.narrowed(wish.patterns)
     wanted = sorted(set(whole.asked(asked)) & set(definition.targets))
-    if push:
-        _check_push(session, definition)
-    contexts = {} if session.dry else needs.provide(session, definition)
-    extra = overlay.compose(
-        definition.targets,
-        project=session.settings.project,
-        ca_bundle=session.settings["CA_BUNDLE"],
-        contexts=contexts,
-        environ=os.environ,
-    )
-    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
-        metadata = Path(folder) / "metadata.json"
+    preflight.check(session, definition, push=wish.push, available=None, platforms=wish.platforms)
+    nodes = _nodes(session, definition, wish)
+    additions = _additions(session, definition, wish)
+    with tempfile.TemporaryDirectory(prefix="slipway-") as name:
+        folder = Path(name)
+        plan = splitting.plan(
+            definition, wanted, additions, folder, archived=wish.archived, nodes=nodes
+        )
         argv = buildx.bake(
             session.engine.docker,
             definitions.bake_files(session.root, session.files),
-            wanted,
-            metadata_file=metadata,
-            readable=overlay.readable(definition.targets, extra),
-            no_cache=no_cache,
-            push=push,
+            plan.names,
+            metadata_file=folder / "metadata.json",
+            readable=overlay.readable(definition.targets, plan.overlay),
+            writable=(name,) if wish.archived else (),
+            no_cache=wish.no_cache,
+            to=None if wish.archived else "push" if wish.push else "load",
         )
         if session.dry:
             process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
             process.would_run(argv)
             return None
-        return _run(session, definition, argv, overlay.serialise(extra), metadata)
+        return _run(session, definition, argv, plan, folder / "metadata.json")
+
+
+def _nodes(session: Session, definition: Definition, wish: Wish) -> int:
+    """How many nodes the builder has that was set. Raises OutOfReach when a needed one is down."""
+    name = session.settings["BUILDER"]
+    if not name or session.dry:
+        return 1
+    builder = builders.inspect(session.engine, name)
+    wanted = {p for one in definition.targets.values() for p in one.platforms or wish.platforms}
+    builders.require(builder, sorted(wanted), cross=True)
+    return len(builder.nodes)
+
+
+def _additions(session: Session, definition: Definition, wish: Wish) -> Additions:
+    """What is laid over the bake file, from the settings and from what this machine has."""
+    settings = session.settings
+    provided = needs.Provided() if session.dry else needs.provide(session, definition)
+    return Additions(
+        project=settings.project,
+        ca_bundle=settings["CA_BUNDLE"],
+        npmrc=settings["NPMRC"],
+        contexts=provided.contexts,
+        inlines=provided.inlines,
+        environ=os.environ,
+        caches={
+            name: caching.of(settings, name, target.tags)
+            for name, target in definition.targets.items()
+        },
+        platforms=dict.fromkeys(definition.targets, wish.platforms),
+        attestations=overlay.attestations(settings["PROVENANCE"], settings["SBOM"]),
+    )
 
 
 def members(session: Session, name: str) -> tuple[str, ...]:
@@ -116,41 +169,67 @@ def members(session: Session, name: str) -> tuple[str, ...]:
 
 
 def _run(
-    session: Session, definition: Definition, argv: Sequence[str], extra: str, metadata: Path
+    session: Session, definition: Definition, argv: Sequence[str], plan: Plan, metadata: Path
 ) -> Build:
     started, since = monotonic(), datetime.now(UTC)
     code = process.stream(
         argv,
         env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
         cwd=session.root,
-        stdin=extra,
+        stdin=overlay.serialise(plan.overlay),
     )
-    took = monotonic() - started
     if code != 0:
         raise _failed(session, definition, since)
-    return Build(_results(session, definition, json.loads(metadata.read_text())), took)
+    told = json.loads(metadata.read_text())
+    exported = dict(_taken_in(session, definition, plan))
+    took = monotonic() - started
+    return Build(tuple(_results(session, definition, plan, told, exported)), took)
+
+
+def _taken_in(
+    session: Session, definition: Definition, plan: Plan
+) -> Iterator[tuple[str, Exported]]:
+    """Take the archives into the engine; nothing to do for images that are in it already."""
+    if not plan.archives:
+        return
+    with closing(daemon.connect(session.engine)) as client:
+        for target, archives in plan.archives.items():
+            tags = definition.targets[target].tags
+            exported = exporting.collect(target, archives, tags)
+            process.note(f"taking {target} into the engine …")
+            exporting.load(client, exported, tags)
+            yield target, exported
 
 
 def _results(
-    session: Session, definition: Definition, metadata: Mapping[str, Any]
-) -> tuple[Built, ...]:
+    session: Session,
+    definition: Definition,
+    plan: Plan,
+    metadata: Mapping[str, Any],
+    exported: Mapping[str, Exported],
+) -> Iterator[Built]:
     refs = {
         name: entry["buildx.build.ref"]
         for name, entry in metadata.items()
         if isinstance(entry, dict) and "buildx.build.ref" in entry
     }
     traces = history.traces(session.engine, refs)
-    return tuple(
-        Built(
-            target=name,
-            tags=definition.targets[name].tags,
-            digest=str(metadata[name].get("containerimage.digest", "")),
-            seconds=traces[name].seconds,
-            steps=traces[name].steps,
+    for target in sorted(definition.targets):
+        parts = [name for name in plan.parts(target) if name in refs]
+        if not parts:
+            continue
+        arrived = exported.get(target)
+        yield Built(
+            target=target,
+            tags=definition.targets[target].tags,
+            digest=arrived.digest
+            if arrived
+            else str(metadata[target].get("containerimage.digest", "")),
+            seconds=max(traces[name].seconds for name in parts),
+            steps=history.unique(traces[name].steps for name in parts),
+            images=arrived.images if arrived else (),
+            platforms=definition.targets[target].platforms,
         )
-        for name in sorted(refs)
-        if name in definition.targets
-    )
 
 
 def _failed(session: Session, definition: Definition, since: datetime) -> BuildFailed | OutOfReach:
@@ -177,13 +256,3 @@ def _failed(session: Session, definition: Definition, since: datetime) -> BuildF
     place = f" at {found.step}" if found.step else ""
     line = process.plain(f"the build failed{place}: {found.reason}{said}")
     return BuildFailed(" ".join(line.split()))
-
-
-def _check_push(session: Session, definition: Definition) -> None:
-    registry = session.settings["REGISTRY"]
-    if not registry:
-        raise UsageError("--push needs a registry: set REGISTRY in .env or by --set REGISTRY=…")
-    for target in definition.targets.values():
-        for tag in target.tags:
-            if not tag.startswith(f"{registry}/"):
-                raise UsageError(f"{target.name}: tag {tag} is not in REGISTRY {registry}")

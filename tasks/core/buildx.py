@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 #: The bake definition that arrives on standard input; see ``overlay``.
 STDIN = "-"
@@ -26,12 +27,14 @@ def bake(
     *,
     metadata_file: Path,
     readable: Sequence[str] = (),
+    writable: Sequence[str] = (),
     no_cache: bool = False,
-    push: bool = False,
+    to: Literal["load", "push"] | None = "load",
 ) -> tuple[str, ...]:
     """Build ``names`` with the overlay from standard input.
 
-    ``readable`` are the paths outside the project that secrets come from: bake asks for leave.
+    ``readable`` and ``writable`` are the paths outside the project that secrets come from and
+    archives go to: bake asks for leave. ``to`` is None where the overlay names the outputs.
     """
     return (
         docker,
@@ -39,10 +42,11 @@ def bake(
         "bake",
         *_files((*files, STDIN)),
         *(f"--allow=fs.read={path}" for path in readable),
+        *(f"--allow=fs.write={path}" for path in writable),
         "--metadata-file",
         str(metadata_file),
         *(("--no-cache",) if no_cache else ()),
-        "--push" if push else "--load",
+        *((f"--{to}",) if to else ()),
         *names,
     )
 
@@ -60,6 +64,26 @@ def history_inspect(docker: str, ref: str) -> tuple[str, ...]:
 def history_logs(docker: str, ref: str) -> tuple[str, ...]:
     """One past build's whole graph as JSON lines (printed on stderr)."""
     return (docker, "buildx", "history", "logs", "--progress=rawjson", ref)
+
+
+def builder_inspect(docker: str, name: str) -> tuple[str, ...]:
+    """A builder's nodes as text; buildx gives no JSON of one builder."""
+    return (docker, "buildx", "inspect", name)
+
+
+def builder_start(docker: str, name: str) -> tuple[str, ...]:
+    """Start BuildKit on every node of a builder."""
+    return (docker, "buildx", "inspect", "--bootstrap", name)
+
+
+def builder_remove(docker: str, name: str) -> tuple[str, ...]:
+    """Remove a builder with the containers that buildx made for it; engines and contexts stay."""
+    return (docker, "buildx", "rm", "--force", name)
+
+
+def disk_usage(docker: str, name: str) -> tuple[str, ...]:
+    """A builder's cache; the last line is its size."""
+    return (docker, "buildx", "du", "--builder", name)
 
 
 def _files(files: Sequence[str]) -> tuple[str, ...]:

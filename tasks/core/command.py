@@ -17,6 +17,7 @@ from tasks.core.errors import Interrupted, OutOfReach
 
 HELP = {
     "all": "Also what is left out otherwise.",
+    "debug": "The images to look inside: this machine's platform, not pushed.",
     "env-file": "Settings file to read instead of .env.",
     "file": "Bake file to read (repeatable); default: docker-bake.hcl.",
     "format": "How the result is written: text, json; for some also markdown.",
@@ -32,7 +33,7 @@ HELP = {
     "yes": "Do it without asking.",
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-REPEATABLE = ("file", "set_", "target")
+REPEATABLE = ("file", "node", "set_", "target")
 DISK_PROBLEMS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM, errno.ENOTDIR)
 
 

@@ -50,3 +50,9 @@ def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
         return kwargs_from_env(dict(environment)).get("tls")
     context = ContextAPI.kwargs_from_context(environment=dict(environment))
     return context.get("tls") if context.get("base_url") == host else None
+
+
+def has_containerd_store(client: DockerClient) -> bool:
+    """Whether the engine keeps images as they were built or pulled, all platforms of them."""
+    status = client.api.info().get("DriverStatus") or []
+    return any("io.containerd.snapshotter" in str(value) for _, value in status)

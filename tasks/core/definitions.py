@@ -18,8 +18,10 @@ BAKE_FILES = ("docker-bake.hcl", "docker-bake.json")
 BASELINE = "baseline"
 DEFAULT = "default"
 #: Groups that tasks are named after; a Dockerfile suffix of that name does as well.
-VARIANTS = (BASELINE, "multistage")
+VARIANTS = (BASELINE, "multistage", "multiarch", "optimized")
 PRODUCTION = "production"
+#: Stages that ship: what runs in production is called by either name.
+SHIPPED = (PRODUCTION, "runtime", None)
 TESTING = "testing"
 REMOTE = ("git@", "github.com/", "gitlab.com/")
 
@@ -45,8 +47,8 @@ class Target:
 
     @property
     def released(self) -> bool:
-        """Whether this is an image that ships: the production stage, or a whole Dockerfile."""
-        return self.stage in (PRODUCTION, None) and self.variant != BASELINE
+        """Whether this is an image that ships, by its stage, or as a whole Dockerfile."""
+        return self.stage in SHIPPED and self.variant != BASELINE
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ def bake_files(root: Path, given: Sequence[str] = ()) -> tuple[str, ...]:
             f"no bake file in {root.name}/: make {BAKE_FILES[0]}, or name one by --file"
         )
     return found[:1]
+
+
+def has_bake_file(root: Path, given: Sequence[str] = ()) -> bool:
+    """Whether there is anything to read targets from."""
+    return bool(given) or any((root / name).is_file() for name in BAKE_FILES)
 
 
 def everything(

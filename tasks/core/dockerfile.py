@@ -85,6 +85,17 @@ def directives(text: str) -> dict[str, str]:
     return found
 
 
+def without_syntax(text: str) -> str:
+    """``text`` without its ``# syntax=`` line; every instruction keeps the number of its line.
+
+    An empty comment takes its place, behind the other directives: a comment would end them.
+    """
+    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    count = len(directives(text))
+    kept = [line for line in lines[:count] if not line.lstrip("# \t").lower().startswith("syntax")]
+    return "".join([*kept, *["#\n"] * (count - len(kept)), *lines[count:]])
+
+
 def instructions(text: str) -> Iterator[Instruction]:
     """Every instruction, with its lines joined and its heredocs' bodies dropped."""
     escape = directives(text).get("escape", "\\")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+#: The variable that buildx takes the name of its builder from.
+BUILDER = "BUILDX_BUILDER"
+
 
 @dataclass(frozen=True)
 class Engine:

@@ -16,6 +16,7 @@ from tasks.core.endpoint import Engine
 
 #: BuildKit names what a Dockerfile asked for "[stage 3/7] RUN …", its own errands "[internal] …".
 #: FROM is left out: it resolves a name, each time anew, and is neither run nor cached.
+_FOR = re.compile(r"\[(?:[a-z0-9/]+->)?(?P<platform>[a-z]+/[a-z0-9]+(?:/[a-z0-9]+)?) ")
 _STEP = re.compile(r"\[(?!internal\])[^\]]*?\d+/\d+\] (?!FROM )")
 
 
@@ -27,6 +28,14 @@ class Step:
     name: str
     cached: bool
     seconds: float
+    #: When it was done, in seconds from the start of the build.
+    ended_seconds: float = 0.0
+
+    @property
+    def platform(self) -> str | None:
+        """The platform that it was for, where BuildKit says one: "[linux/arm64 stage 2/3] …"."""
+        found = _FOR.match(self.name)
+        return found["platform"] if found else None
 
 
 @dataclass(frozen=True)
@@ -65,14 +74,30 @@ def parse_trace(lines: Iterable[str]) -> Trace:
         for vertex in json.loads(line).get("vertexes") or ():
             vertexes.setdefault(vertex["digest"], {}).update(vertex)
     done = {key: vertex for key, vertex in vertexes.items() if vertex.get("completed")}
+    began = [_moment(vertex["started"]) for vertex in done.values() if vertex.get("started")]
     steps = tuple(
-        Step(digest, vertex["name"], bool(vertex.get("cached")), _seconds(vertex))
+        Step(
+            digest,
+            vertex["name"],
+            bool(vertex.get("cached")),
+            _seconds(vertex),
+            (_moment(vertex["completed"]) - min(began)).total_seconds() if began else 0.0,
+        )
         for digest, vertex in done.items()
         if _STEP.match(vertex.get("name", ""))
     )
-    began = [_moment(vertex["started"]) for vertex in done.values() if vertex.get("started")]
     ended = [_moment(vertex["completed"]) for vertex in done.values()]
     return Trace(steps, (max(ended) - min(began)).total_seconds() if began else 0.0)
+
+
+def unique(groups: Iterable[Iterable[Step]]) -> tuple[Step, ...]:
+    """Every step once; one that ran anywhere counts as run."""
+    found: dict[str, Step] = {}
+    for step in (step for group in groups for step in group):
+        known = found.get(step.digest)
+        if known is None or known.cached:
+            found[step.digest] = step
+    return tuple(found.values())
 
 
 def failure(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tasks.core import dockerfile, process
 from tasks.core.definitions import Definition, Target
@@ -11,23 +12,76 @@ from tasks.core.provision.bases import BaseNeed
 from tasks.core.session import Session
 
 
-def of(definition: Definition, native: str) -> tuple[BaseNeed, ...]:
+@dataclass(frozen=True)
+class Provided:
+    """How the bases are had where their names alone would not do.
+
+    ``contexts``: named contexts, ``{reference: "docker-image://…"}``. ``inlines``: by target, the
+    text of a Dockerfile whose ``# syntax=`` image no registry in reach has: without that line
+    BuildKit reads it with the frontend that it was built with.
+    """
+
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    inlines: Mapping[str, str] = field(default_factory=dict)
+
+
+def of(
+    definition: Definition, native: str, unreachable: frozenset[str] = frozenset()
+) -> tuple[BaseNeed, ...]:
     """The base images that ``definition`` builds on, each with the platforms it is needed for.
 
     ``native`` is the engine's own platform: what a target without platforms is built for.
+    ``unreachable`` are frontends that are done without.
     """
     platforms: dict[str, set[str]] = {}
     for target in definition.targets.values():
         for use in _uses(target):
             wanted = {native} if use.on_build_platform else set(target.platforms or (native,))
             platforms.setdefault(use.reference, set()).update(wanted)
-    return tuple(BaseNeed(name, tuple(sorted(names))) for name, names in sorted(platforms.items()))
+    return tuple(
+        BaseNeed(name, tuple(sorted(names)))
+        for name, names in sorted(platforms.items())
+        if name not in unreachable
+    )
 
 
-def provide(session: Session, definition: Definition) -> Mapping[str, str]:
-    """Have every base image at hand; returns named contexts for those that come from elsewhere."""
-    wanted = of(definition, session.engine.native_platform)
-    return bases.ensure_bases(session.engine, wanted, process.note)
+def known(session: Session, definition: Definition) -> tuple[BaseNeed, ...]:
+    """The base images of ``definition``, without the frontends that are done without."""
+    return of(definition, session.engine.native_platform, _unreachable(session, definition))
+
+
+def provide(session: Session, definition: Definition) -> Provided:
+    """Have every base image at hand. Raises OutOfReach for one that cannot be had."""
+    unreachable = _unreachable(session, definition)
+    needed = of(definition, session.engine.native_platform, unreachable)
+    contexts = bases.ensure_bases(session.engine, needed, process.note)
+    return Provided(contexts, dict(_inlined(definition, unreachable)))
+
+
+def _unreachable(session: Session, definition: Definition) -> frozenset[str]:
+    """The frontends (``# syntax=``) of ``definition`` that no registry in reach has."""
+    named = {_frontend(target) for target in definition.targets.values()} - {None}
+    wanted = [BaseNeed(name) for name in sorted(filter(None, named))]
+    states = bases.base_states(session.engine, wanted) if wanted else ()
+    return frozenset(state.reference for state in states if state.status == "out of reach")
+
+
+def _inlined(definition: Definition, unreachable: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for name, target in definition.targets.items():
+        if _frontend(target) in unreachable:
+            yield name, dockerfile.without_syntax(_text(target))
+
+
+def _frontend(target: Target) -> str | None:
+    if target.inline is None and (target.dockerfile is None or not target.dockerfile.is_file()):
+        return None
+    return dockerfile.directives(_text(target)).get("syntax")
+
+
+def _text(target: Target) -> str:
+    if target.inline is not None or target.dockerfile is None:
+        return target.inline or ""
+    return target.dockerfile.read_text(encoding="utf-8", errors="replace")
 
 
 def _uses(target: Target) -> tuple[dockerfile.BaseUse, ...]:

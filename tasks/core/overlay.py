@@ -7,42 +7,56 @@ needs to know none of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.core.caching import Cache
 from tasks.core.definitions import Target
 
 PROJECT_LABEL = "dev.slipway.project"
 CA_SECRET = "ca"  # noqa: S105 - the secret's id, not its value
+NPMRC_SECRET = "npmrc"  # noqa: S105 - the same
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
-def compose(
-    targets: Mapping[str, Target],
-    *,
-    project: str,
-    ca_bundle: str,
-    contexts: Mapping[str, str],
-    environ: Mapping[str, str],
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Additions:
+    """What is laid over a bake definition.
+
+    ``project`` goes into the label; ``ca_bundle`` and ``npmrc`` are files ("" for none) that become
+    optional secrets; ``contexts`` are base images by reference that come from somewhere else on
+    this machine; ``environ`` is where the proxies stand. By target: ``inlines`` (text of a
+    Dockerfile), ``caches``, ``outputs`` (what the image is exported to), ``platforms`` (for targets
+    that name none). ``attestations`` are for every target.
+    """
+
+    project: str
+    ca_bundle: str = ""
+    npmrc: str = ""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    inlines: Mapping[str, str] = field(default_factory=dict)
+    caches: Mapping[str, Cache] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    attestations: tuple[Mapping[str, str], ...] = ()
+
+
+def compose(targets: Mapping[str, Target], additions: Additions) -> dict[str, Any]:
     """The overlay for ``targets``.
 
-    Adds the project's label, the certificate authorities as the optional secret ``ca``, the proxy
-    variables as build arguments (BuildKit keeps those out of images and cache keys, though not out
-    of its own build history: give proxies no password that matters), and
-    ``contexts``: base images by reference that come from somewhere else on this machine.
+    Proxy variables become build arguments: BuildKit keeps those out of images and cache keys,
+    though not out of its own build history: give proxies no password that matters.
     """
     proxies = {
-        name: environ[name]
+        name: additions.environ[name]
         for upper in PROXIES
         for name in (upper, upper.lower())
-        if environ.get(name)
+        if additions.environ.get(name)
     }
     return {
-        "target": {
-            name: _entry(target, project, ca_bundle, contexts, proxies)
-            for name, target in targets.items()
-        }
+        "target": {name: _entry(target, additions, proxies) for name, target in targets.items()}
     }
 
 
@@ -60,23 +74,42 @@ def readable(targets: Mapping[str, Target], overlay: Mapping[str, Any]) -> tuple
     return tuple(sorted({secret["src"] for secret in secrets if secret.get("src")}))
 
 
-def _entry(
-    target: Target,
-    project: str,
-    ca_bundle: str,
-    contexts: Mapping[str, str],
-    proxies: Mapping[str, str],
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {"labels": {PROJECT_LABEL: project}}
-    if ca_bundle and not any(secret.get("id") == CA_SECRET for secret in target.secrets):
-        entry["secret"] = [{"type": "file", "id": CA_SECRET, "src": ca_bundle}]
+def attestations(provenance: str, sbom: str) -> tuple[Mapping[str, str], ...]:
+    """The settings PROVENANCE (off, min, max) and SBOM (off, on, a generator's image) for bake."""
+    found: list[Mapping[str, str]] = []
+    if provenance != "off":
+        found.append({"type": "provenance", "mode": provenance, "disabled": "false"})
+    if sbom != "off":
+        generator = {} if sbom == "on" else {"generator": sbom}
+        found.append({"type": "sbom", **generator})
+    return tuple(found)
+
+
+def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> dict[str, Any]:
+    """What is laid over one target; what the target says itself is left as it is."""
+    cache = additions.caches.get(target.name, Cache())
     args = {name: value for name, value in proxies.items() if name not in target.args}
-    if args:
-        entry["args"] = args
-    extra = {name: value for name, value in contexts.items() if name not in target.contexts}
-    if extra:
-        entry["contexts"] = extra
-    return entry
+    contexts = additions.contexts
+    entry = {
+        "labels": {PROJECT_LABEL: additions.project},
+        "secret": list(_secrets(target, additions)),
+        "args": args,
+        "contexts": {name: at for name, at in contexts.items() if name not in target.contexts},
+        "dockerfile-inline": additions.inlines.get(target.name),
+        "cache-from": list(cache.sources),
+        "cache-to": list(cache.destinations),
+        "platforms": [] if target.platforms else additions.platforms.get(target.name),
+        "attest": list(additions.attestations),
+        "output": [additions.outputs[target.name]] if target.name in additions.outputs else [],
+    }
+    return {key: value for key, value in entry.items() if value}
+
+
+def _secrets(target: Target, additions: Additions) -> Iterator[dict[str, str]]:
+    known = {secret.get("id") for secret in target.secrets}
+    for name, path in ((CA_SECRET, additions.ca_bundle), (NPMRC_SECRET, additions.npmrc)):
+        if path and name not in known:
+            yield {"type": "file", "id": name, "src": path}
 
 
 def _escaped(value: Any) -> Any:

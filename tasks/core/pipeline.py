@@ -20,6 +20,8 @@ from tasks.core.verdicts import Verdict
 Stage = Callable[[Session], str]
 
 
+#: The groups that it builds, in this order.
+BUILT = ("baseline", "multistage")
 NOT_RUN = "dry run: nothing done"
 
 
@@ -74,9 +76,12 @@ def _engine(session: Session) -> str:
 
 
 def _bases(session: Session) -> str:
-    definition = session.everything()
-    contexts = {} if session.dry else needs.provide(session, definition)
-    count = len(needs.of(definition, session.engine.native_platform))
+    known = session.everything()
+    names = [found for group in BUILT for found in builds.members(session, group)]
+    there = [name for name in names if name in known.targets or name in known.groups]
+    definition = session.definition(there) if there else known
+    contexts = {} if session.dry else needs.provide(session, definition).contexts
+    count = len(needs.known(session, definition))
     return f"{count} base images at hand" + (f", {len(contexts)} by context" if contexts else "")
 
 

@@ -97,6 +97,20 @@ def restricted(policy: Policy, port: int | None) -> dict[str, Any]:
     }
 
 
+def patient(config: Mapping[str, Any], factor: int) -> dict[str, Any] | None:
+    """The health check of an image with ``factor`` times its timeout; None without one.
+
+    Its own limits are meant for the processor it was built for: under emulation the check would
+    be ended before it could answer. Durations are nanoseconds; 0 means the engine's 30 s.
+    """
+    check = config.get("Healthcheck")
+    if not isinstance(check, Mapping) or not check.get("Test"):
+        return None
+    names = {"Interval": "interval", "StartPeriod": "start_period", "Retries": "retries"}
+    kept = {ours: check[theirs] for theirs, ours in names.items() if check.get(theirs)}
+    return {"test": check["Test"], **kept, "timeout": (check.get("Timeout") or 30 * 10**9) * factor}
+
+
 def uids(container: Container, engine_host: str) -> dict[int, tuple[int, ...]]:
     """Real, effective, saved and file-system uid of every process in a container, by pid.
 

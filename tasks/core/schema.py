@@ -17,6 +17,8 @@ from tasks.core import envfile, masking
 
 EXAMPLE = ".env.example"
 ENGINES = ("auto", "system", "embedded")
+CACHES = ("off", "registry", "local", "gha", "inline")
+PROVENANCES = ("off", "min", "max")
 PLATFORMS = (
     "linux/386",
     "linux/amd64",
@@ -45,6 +47,8 @@ _COMMIT = re.compile(r"([0-9a-f]{7,64}|unknown)\Z")
 _HOST = r"(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::\d{1,5})?"
 _PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"{_HOST}(?:/{_PATH})*\Z")
+_REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*\Z")
+_BUILDER = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,127}\Z")
 _IMAGE = re.compile(
     rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(?:@sha256:[0-9a-f]{64})?\Z"
@@ -141,9 +145,16 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
         Variable("GIT_COMMIT", "", _matches(_COMMIT, "7 to 64 hexadecimal digits, or 'unknown'")),
         Variable("BUILD_DATE", "", _check_date),
         Variable("REGISTRY", "", _check_registry),
-        Variable("PLATFORMS", "linux/amd64", _check_platforms),
+        Variable("PLATFORMS", "linux/amd64", check_platforms),
         Variable("CA_BUNDLE", "", _check_file, path=True),
-        Variable("ENGINE", "auto", _check_engine),
+        Variable("NPMRC", "", _check_file, path=True),
+        Variable("CACHE", "off", _one_of(CACHES)),
+        Variable("CACHE_REF", "", _matches(_REPOSITORY, "a repository: [host[:port]/]path")),
+        Variable("CACHE_DIR", str(root / ".slipway" / "build-cache"), path=True),
+        Variable("PROVENANCE", "off", _one_of(PROVENANCES)),
+        Variable("SBOM", "off", _check_sbom),
+        Variable("BUILDER", "", _matches(_BUILDER, "a builder's name, see: inv builder.list")),
+        Variable("ENGINE", "auto", _one_of(ENGINES)),
         Variable("PROFILE", "", _matches(_PROFILE, "letters, digits, '_', '-'")),
     )
 
@@ -161,13 +172,21 @@ def _matches(pattern: re.Pattern[str], expected: str) -> Check:
     return check
 
 
-def _check_engine(value: str) -> str | None:
-    if value in ENGINES:
+def _one_of(values: tuple[str, ...]) -> Check:
+    def check(value: str) -> str | None:
+        return None if value in values else f"{value!r} is not one of {', '.join(values)}"
+
+    return check
+
+
+def _check_sbom(value: str) -> str | None:
+    if value in ("off", "on") or _IMAGE.match(value):
         return None
-    return f"{value!r} is not one of {', '.join(ENGINES)}"
+    return f"{value!r} is neither off, on, nor the image of a generator"
 
 
-def _check_platforms(value: str) -> str | None:
+def check_platforms(value: str) -> str | None:
+    """What is wrong with a list of platforms, or None."""
     names = platforms(value)
     if not names:
         return f"{value!r} names no platform; expected a list like linux/amd64,linux/arm64"

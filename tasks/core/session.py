@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
 
-from tasks.core import definitions, engine, settings
+from tasks.core import definitions, endpoint, engine, settings
 from tasks.core.definitions import Definition
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
@@ -38,7 +38,10 @@ class Session:
         found = engine.find(mode) if self.dry else engine.ensure(mode)
         if found is None:
             raise OutOfReach("no engine runs, and a dry run starts none; first run: inv engine.up")
-        return found
+        builder = self.settings["BUILDER"]
+        if not builder:
+            return found
+        return replace(found, environment={**found.environment, endpoint.BUILDER: builder})
 
     @property
     def environment(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ class _NothingYet(Exception):
 def computed(
     root: Path, values: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Value and origin of VERSION, GIT_COMMIT, BUILD_DATE, CA_BUNDLE where ``values`` has none."""
+    """Value and origin of what the settings leave open: version, commit, date, CA bundle, npmrc."""
     given = {name for name in ("VERSION", "GIT_COMMIT", "BUILD_DATE") if values[name]}
     commit = None if len(given) == 3 else _head(root)
     found = {
@@ -32,6 +32,7 @@ def computed(
         "GIT_COMMIT": (lambda: (commit[0], "git") if commit else ("unknown", "no git checkout")),
         "BUILD_DATE": (lambda: _date(commit, environ)),
         "CA_BUNDLE": (lambda: _ca_bundle(environ)),
+        "NPMRC": (lambda: _npmrc(environ)),
     }
     return {name: find() for name, find in found.items() if not values[name]}
 
@@ -92,6 +93,11 @@ def _ca_bundle(environ: Mapping[str, str]) -> tuple[str, str]:
         if Path(path).is_file():
             return path, "system"
     return "", "none found"
+
+
+def _npmrc(environ: Mapping[str, str]) -> tuple[str, str]:
+    path = Path(environ["HOME"]) / ".npmrc" if environ.get("HOME") else None
+    return (str(path), "~/.npmrc") if path and path.is_file() else ("", "none found")
 
 
 def _rfc3339(seconds: int) -> str:

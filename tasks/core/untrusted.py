@@ -50,8 +50,20 @@ def count(value: Any, where: str) -> int:
     return value
 
 
+def shown(value: str, limit: int = 300) -> str:
+    """``value`` fit for a terminal: on one line, no control characters, at most ``limit`` long."""
+    text = "".join(letter if letter.isprintable() else _escaped(letter) for letter in value[:limit])
+    return f"{text[: limit - 1]}…" if len(text) > limit or len(value) > limit else text
+
+
 def digest(value: Any, where: str) -> str:
     """``value`` if it is a sha256 digest."""
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise Malformed(f"{where} is not a sha256 digest: {str(value)[:80]!r}")
     return value
+
+
+def _escaped(letter: str) -> str:
+    """A letter by its number; names that are no UTF-8 have their bytes above 0xDC00."""
+    number = ord(letter) - 0xDC00 if 0xDC80 <= ord(letter) <= 0xDCFF else ord(letter)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

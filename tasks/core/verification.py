@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tasks.core import daemon, policy, process, sandbox
+from tasks.core import daemon, policy, process, sandbox, waiting
 from tasks.core.definitions import PRODUCTION, TESTING, Target
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.policy import Policy
@@ -71,15 +71,7 @@ def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[V
             sandbox.run(client, session.settings.project) as run,
         ):
             futures = [pool.submit(prove, run, subject) for subject in subjects]
-            return tuple(verdict for future in futures for verdict in _result(future))
-
-
-def _result(future: Future[tuple[Verdict, ...]]) -> tuple[Verdict, ...]:
-    """A thread's result, waited for in slices so that Ctrl-C is noticed at once."""
-    while not future.done():
-        with contextlib.suppress(TimeoutError):
-            future.exception(timeout=0.2)
-    return future.result()
+            return tuple(verdict for future in futures for verdict in waiting.result(future))
 
 
 def _subject(client: DockerClient, target: Target, limits: Policy) -> Subject:

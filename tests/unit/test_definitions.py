@@ -91,7 +91,7 @@ def test_a_bake_command_names_every_file_and_what_may_be_read() -> None:
         *("--allow=fs.read=/etc/ca.pem", "--metadata-file", "m.json", "--no-cache", "--load"),
         *("a", "b"),
     )
-    pushing = buildx.bake("docker", ["x"], ["a"], metadata_file=Path("m"), push=True)
+    pushing = buildx.bake("docker", ["x"], ["a"], metadata_file=Path("m"), to="push")
     assert "--push" in pushing
     assert "--load" not in pushing
 
@@ -99,10 +99,12 @@ def test_a_bake_command_names_every_file_and_what_may_be_read() -> None:
 def composed(definition: definitions.Definition, **environ: str) -> dict[str, dict[str, object]]:
     made = overlay.compose(
         definition.targets,
-        project="shop",
-        ca_bundle="/etc/ca.pem",
-        contexts={"example/base:1": "docker-image://127.0.0.1:5000/example/base:1"},
-        environ=environ,
+        overlay.Additions(
+            project="shop",
+            ca_bundle="/etc/ca.pem",
+            contexts={"example/base:1": "docker-image://127.0.0.1:5000/example/base:1"},
+            environ=environ,
+        ),
     )
     targets: dict[str, dict[str, object]] = made["target"]
     return targets

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core import process
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
+from tasks.core.process import Completed
 from tasks.core.provision import (
     assemble,
     bases,
@@ -71,6 +73,10 @@ def test_references(
         ("library/node:22", ("node", "full", "bookworm")),
         ("nginxinc/nginx-unprivileged:1.28-bookworm", ("nginx", "", "bookworm")),
         ("nginxinc/nginx-unprivileged:stable", ("nginx", "", "bookworm")),
+        ("nginxinc/nginx-unprivileged:1.28-alpine-slim", ("nginx", "slim", "bookworm")),
+        ("nginxinc/nginx-unprivileged:1.28.0-alpine3.21-slim", ("nginx", "slim", "bookworm")),
+        ("nginxinc/nginx-unprivileged:stable-alpine", ("nginx", "slim", "bookworm")),
+        ("nginxinc/nginx-unprivileged:alpine-slim", ("nginx", "slim", "bookworm")),
         ("registry.example/distroless/nodejs22-debian13", ("distroless", "", "trixie")),
         (DISTROLESS, ("distroless", "nonroot", "trixie")),
         (f"{DISTROLESS[:-7]}debug-nonroot", ("distroless", "debug-nonroot", "trixie")),
@@ -93,7 +99,7 @@ def test_look_alike_kinds(reference: str, expected: tuple[str, str, str]) -> Non
         "registry.example/node:22",
         "node:22@sha256:00",
         "nginx:1.28",
-        "nginxinc/nginx-unprivileged:1.28-alpine",
+        "nginxinc/nginx-unprivileged:1.28-alpine-perl",
         "registry.example/distroless/nodejs20-debian12:nonroot",
         "debian:bookworm",
     ],
@@ -255,7 +261,8 @@ def test_a_platform_that_the_registry_lacks_is_named(world: World) -> None:
 
 def test_a_look_alike_is_made_once_with_a_notice(world: World) -> None:
     said: list[str] = []
-    assert bases.ensure_bases(EMBEDDED, [BaseNeed("node:22-slim")], said.append) == {}
+    contexts = bases.ensure_bases(EMBEDDED, [BaseNeed("node:22-slim")], said.append)
+    assert list(contexts) == ["node:22-slim"]
     assert world.made == [("node:22-slim", "linux/amd64")]
     assert len(said) == 1
     assert "node:22-slim" in said[0]
@@ -272,13 +279,14 @@ def test_only_missing_platforms_are_added(world: World) -> None:
 
 def test_names_that_the_mirror_cannot_serve_become_contexts(world: World) -> None:
     contexts = bases.ensure_bases(EMBEDDED, [BaseNeed(DISTROLESS)], lambda _: None)
-    path = "127.0.0.1:5000/distroless/nodejs22-debian13:nonroot"
+    path = "127.0.0.1:5000/distroless/nodejs22-debian13:nonroot@sha256:0"
     assert contexts == {DISTROLESS: f"docker-image://{path}"}
 
 
 def test_a_system_engine_is_told_every_look_alike_by_name(world: World) -> None:
     contexts = bases.ensure_bases(SYSTEM, [BaseNeed("node:22-slim")], lambda _: None)
-    assert contexts == {"node:22-slim": "docker-image://127.0.0.1:5000/library/node:22-slim"}
+    path = "127.0.0.1:5000/library/node:22-slim@sha256:0"
+    assert contexts == {"node:22-slim": f"docker-image://{path}"}
 
 
 def test_what_a_system_engine_holds_already_serves(world: World) -> None:
@@ -333,3 +341,24 @@ def test_a_network_that_was_mended_is_noticed_before_giving_up(
 
     monkeypatch.setattr(reach, "forget", mended)
     assert bases.ensure_bases(SYSTEM, [BaseNeed("debian:12")], pytest.fail) == {}
+
+
+def test_what_builds_left_in_the_engine_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def read(argv: tuple[str, ...], **_: object) -> Completed:
+        ran.append(argv[1:])
+        return Completed(argv, int("a/held:1" not in argv), "", "", 0.1)
+
+    monkeypatch.setattr(process, "read", read)
+    for name in ("a/held:1", "a/unknown:1"):
+        make._renew(EMBEDDED, name)
+    assert [words[0] for words in ran] == ["image", "pull", "image"]
+    assert ran[1] == ("pull", "--quiet", "a/held:1")
+
+
+def test_only_a_mirrored_look_alike_is_known_by_the_originals_name() -> None:
+    mirrored, hosted = references.parse("node:22"), references.parse(DISTROLESS)
+    assert make._names(EMBEDDED, mirrored, "127.0.0.1:5000/x") == ("node:22", "127.0.0.1:5000/x")
+    assert make._names(EMBEDDED, hosted, "127.0.0.1:5000/x") == ("127.0.0.1:5000/x",)
+    assert make._names(SYSTEM, mirrored, "127.0.0.1:5000/x") == ("127.0.0.1:5000/x",)

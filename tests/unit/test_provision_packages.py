@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.provision import apt, recipes, references, rootfs, tools
+from tasks.core.provision import apt, recipes, references, rootfs, tools, trees
 from tasks.core.provision.apt import Archive, System
+from tasks.core.provision.layers import Entry
+from tasks.core.provision.recipes import Recipe
 from tasks.core.provision.rootfs import Release, Rootfs
 
 INDEX_TARGETS = (Path(__file__).parents[1] / "data/apt-indextargets.txt").read_text()
@@ -190,3 +192,64 @@ def test_a_proxy_stays_out_of_commands_and_images() -> None:
     inside = {entry.path: entry.content or b"" for entry in rootfs.system_overlay(archive, "x")}
     assert inside["etc/apt/apt.conf.d/mirror-validity"] == b'Acquire::Check-Valid-Until "false";\n'
     assert not any(b"secret" in content for content in inside.values())
+
+
+SLIM = Recipe("nginx", ("bookworm",), "slim")
+
+
+def test_small_look_alikes_need_no_programs_of_this_machine() -> None:
+    distroless = Recipe("distroless", ("trixie",), "nonroot")
+    assert rootfs.missing_programs([SLIM, distroless]) == {}
+    assert rootfs.missing_programs([SLIM, Recipe("nginx", ("bookworm",))]) == rootfs.PROGRAMS
+
+
+def test_what_encrypts_is_asked_for_by_its_name_in_the_suite() -> None:
+    assert {"nginx", "busybox-static", "libssl3"} <= set(trees.packages(SLIM, "bookworm"))
+    assert {"libssl3t64", "libzstd1"} <= set(trees.packages(SLIM, "trixie"))
+    assert "libssl3" not in trees.packages(SLIM, "testing")
+    assert "libssl3t64" not in trees.packages(Recipe("distroless", ("trixie",)), "trixie")
+
+
+@pytest.mark.parametrize(
+    ("path", "ships"),
+    [
+        ("usr/sbin/nginx", True),
+        ("usr/bin/envsubst", True),
+        ("etc/nginx/mime.types", True),
+        ("usr/share/doc/nginx/copyright", True),
+        ("usr/lib/arm-linux-gnueabihf/libssl.so.3", True),
+        ("usr/lib/arm-linux-gnueabihf/gconv/UTF-7.so", False),
+        ("usr/lib/x86_64-linux-gnu/engines-3/afalg.so", False),
+        ("etc/nginx/sites-available/default", False),
+        ("etc/init.d/nginx", False),
+        ("usr/bin/gettext", False),
+        ("usr/share/nginx/html/index.html", False),
+        ("usr/share/man/man8/nginx.8.gz", False),
+    ],
+)
+def test_the_slim_nginx_leaves_out_what_no_server_reads(path: str, ships: bool) -> None:
+    assert trees.ships(SLIM, path) == ships
+
+
+def test_the_web_server_owns_its_configuration_and_nothing_else() -> None:
+    own = trees.owned(SLIM, Entry("etc/nginx/mime.types", b""))
+    assert (own.uid, own.gid, own.mode) == (101, 0, 0o664)
+    assert trees.owned(SLIM, Entry("etc/nginx", mode=0o755)).uid == 101
+    assert trees.owned(SLIM, Entry("etc/nginx-like", b"")).uid == 0
+    assert trees.owned(SLIM, Entry("usr/sbin/nginx", b"", 0o755)).mode == 0o755
+
+
+def test_packages_of_an_older_release_are_merged_into_usr(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/busybox").write_text("x")
+    (tmp_path / "lib/triplet").mkdir(parents=True)
+    (tmp_path / "lib/triplet/libc.so").write_text("x")
+    (tmp_path / "usr/lib/triplet").mkdir(parents=True)
+    (tmp_path / "usr/lib/triplet/libssl.so").write_text("x")
+    (tmp_path / "sbin").symlink_to("usr/sbin")
+    trees.merge_usr(tmp_path)
+    assert (tmp_path / "bin").readlink() == Path("usr/bin")
+    assert (tmp_path / "usr/bin/busybox").exists()
+    assert (tmp_path / "sbin").readlink() == Path("usr/sbin")
+    names = {path.name for path in (tmp_path / "usr/lib/triplet").iterdir()}
+    assert names == {"libc.so", "libssl.so"}

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("docker", "requests", "urllib3", "tabulate", "dotenv", "zstandard")
+HEAVY = (
+    *("docker", "requests", "urllib3", "tabulate", "dotenv", "zstandard", "elftools", "hcl2"),
+    *("lark", "regex"),
+)
 
 
 def listed(*flags: str) -> subprocess.CompletedProcess[str]:

@@ -1,70 +1,10 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { hash } from "@node-rs/argon2";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ServerProcess, runTool } from "../support/server-process.ts";
-
-const token = "integration-token";
-const API_TOKEN_HASH = await hash(token);
-const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-
-const running: ServerProcess[] = [];
-const sockets: Socket[] = [];
-let directory: string;
-
-function start(environment: Record<string, string> = {}): ServerProcess {
-  const server = new ServerProcess({ API_TOKEN_HASH, ...environment });
-  running.push(server);
-  return server;
-}
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "backend-"));
-});
-
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(running.splice(0).map((server) => server.stop()));
-  await rm(directory, { recursive: true });
-});
-
-/** The shipped configuration with one limit changed. */
-async function configured(limit: string, value: number): Promise<string> {
-  const path = join(directory, "changed.json");
-  const shipped = await readFile("config/default.json", "utf8");
-  await writeFile(path, shipped.replace(new RegExp(`("${limit}": )\\d+`), `$1 ${value}`));
-  return path;
-}
-
-/** A raw connection, for what no HTTP client would send. */
-async function open(server: ServerProcess, text = ""): Promise<Socket> {
-  const socket = connect(server.port, "127.0.0.1");
-  sockets.push(socket);
-  await once(socket, "connect");
-  socket.write(text);
-  return socket;
-}
-
-/** Everything the server sends until it closes the connection. */
-async function answer(socket: Socket): Promise<string> {
-  let text = "";
-  for await (const chunk of socket as AsyncIterable<Buffer>) text += chunk.toString();
-  return text;
-}
-
-/** A POST whose body is one byte short, so that it stays in flight until that byte is sent. */
-const unfinishedPost = [
-  "POST /api/items HTTP/1.1",
-  "Host: localhost",
-  `Authorization: Bearer ${token}`,
-  "Content-Type: application/json",
-  "Content-Length: 17",
-  "",
-  '{"title":"late"',
-].join("\r\n");
+import { describe, expect, test } from "vitest";
+import { runTool } from "../support/server-process.ts";
+import { answer, directory, headers, open, start, unfinishedPost } from "../support/servers.ts";
 
 describe("serving", () => {
   test("an item's life, by HTTP", async () => {
@@ -119,69 +59,6 @@ describe("serving", () => {
     const error = expect.any(String) as string;
     expect(JSON.parse(text.split("\r\n\r\n").at(-1) ?? "")).toEqual({ statusCode: Number(status), error, message: error });
     expect((await server.fetch("/health")).status).toBe(200);
-  });
-});
-
-test("a body that never ends is cut off soon after its time limit", async () => {
-  const CONFIG_FILE = await configured("requestTimeoutMs", 1000);
-  const server = await start({ CONFIG_FILE }).ready();
-  const from = performance.now();
-  expect(await answer(await open(server, unfinishedPost))).toMatch(/^HTTP\/1.1 408 /);
-  expect(performance.now() - from).toBeLessThan(6000);
-});
-
-describe("stopping", () => {
-  test("a request in flight is answered, idle connections do not delay, and the exit code is 0", async () => {
-    const server = await start({ DATABASE_URL: `sqlite:///${directory}/items.db` }).ready();
-    await open(server);
-    const idle = await open(server, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await once(idle, "data");
-    const busy = await open(server, unfinishedPost);
-    await server.logged("incoming request");
-
-    const from = performance.now();
-    server.signal("SIGTERM");
-    await server.logged("stopping");
-    server.signal("SIGTERM");
-    busy.write("} ");
-    expect(await answer(busy)).toMatch(/^HTTP\/1.1 201 Created/);
-    expect(await server.exited()).toBe(0);
-    expect(performance.now() - from).toBeLessThan(3000);
-
-    const next = await start({ DATABASE_URL: `sqlite:///${directory}/items.db` }).ready();
-    expect(await (await next.fetch("/api/items")).json()).toMatchObject({ items: [{ title: "late" }] });
-  });
-
-  // Once more when the kernel held bytes back for longer than the grace, as a loaded machine can.
-  test("requests that arrive with the signal are answered", { retry: 2 }, async () => {
-    const server = await start().ready();
-    const request = "GET /api/items HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    const clients = await Promise.all(Array.from({ length: 20 }, () => open(server)));
-    for (const client of clients) client.write(request);
-    server.signal("SIGTERM");
-    const answers = await Promise.all(clients.map(answer));
-    for (const text of answers) expect(text).toMatch(/^HTTP\/1.1 200 OK/);
-    expect(await server.exited()).toBe(0);
-  });
-
-  test("a request that never ends is cut off at the time limit, with exit code 1", async () => {
-    const CONFIG_FILE = await configured("shutdownMs", 300);
-    const server = await start({ CONFIG_FILE }).ready();
-    await open(server, unfinishedPost);
-    await server.logged("incoming request");
-    server.signal("SIGTERM");
-    expect(await server.exited()).toBe(1);
-    expect(server.lines.at(-1)).toMatchObject({ level: "error", msg: expect.stringContaining("cut off") as string });
-  });
-
-  test("after a kill the next one finds every item and starts at once", async () => {
-    const DATABASE_URL = `sqlite:///${directory}/items.db`;
-    const server = await start({ DATABASE_URL }).ready();
-    await server.fetch("/api/items", { method: "POST", headers, body: '{"title":"safe"}' });
-    server.signal("SIGKILL");
-    expect(await server.exited()).toBeNull();
-    const next = await start({ DATABASE_URL }).ready();
-    expect(await (await next.fetch("/api/items")).json()).toMatchObject({ items: [{ title: "safe" }] });
   });
 });
 

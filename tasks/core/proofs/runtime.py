@@ -26,6 +26,19 @@ VERSION_LABEL = "org.opencontainers.image.version"
 REVISION_LABEL = "org.opencontainers.image.revision"
 VERSION_PROOF = "supply-chain.version"
 COMMIT_PROOF = "supply-chain.commit"
+REPORTED_PROOF = "platforms.reported"
+#: What programs call the architecture they run on: Node.js, the kernel, Go.
+ARCHITECTURES = {
+    "linux/386": ("ia32", "i686", "386"),
+    "linux/amd64": ("x64", "x86_64", "amd64"),
+    "linux/arm/v6": ("arm", "armv6l"),
+    "linux/arm/v7": ("arm", "armv7l"),
+    "linux/arm64": ("arm64", "aarch64"),
+    "linux/loong64": ("loong64", "loongarch64"),
+    "linux/ppc64le": ("ppc64", "ppc64le"),
+    "linux/riscv64": ("riscv64",),
+    "linux/s390x": ("s390x",),
+}
 #: Engines whose published ports are on this machine's loopback address.
 LOCAL = ("unix://", "npipe://")
 #: How long a container without health check and port is watched before it counts as running.
@@ -34,13 +47,24 @@ OBSERVED_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Subject:
-    """What is proven: an image that is in the engine, under the name of its target."""
+    """What is proven: an image that is in the engine, under the name of its target.
+
+    ``one_of_many``: of an image with several platforms, the one to start.
+    """
 
     target: str
     image: str
     platform: str
     config: Mapping[str, Any]
     policy: Policy
+    one_of_many: bool = False
+    #: How many times as long as on its own machine everything may take: emulation is slow.
+    slowness: int = 1
+
+    @property
+    def label(self) -> str:
+        """What it is called in progress lines."""
+        return f"{self.target} {self.platform}" if self.one_of_many else self.target
 
     @property
     def port(self) -> int | None:
@@ -71,6 +95,10 @@ def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
     from docker.errors import APIError
 
     options = sandbox.restricted(subject.policy, subject.port)
+    if subject.one_of_many:
+        options["platform"] = subject.platform
+    if subject.slowness > 1:
+        options["healthcheck"] = sandbox.patient(subject.config, subject.slowness)
     with run.container(subject.target, subject.image, options) as container:
         began = time.time()
         try:
@@ -89,7 +117,7 @@ def _all(
     yield ready
     if ready.status is Status.FAILED:
         return
-    sandbox.announce(subject.target, ready.message)
+    sandbox.announce(subject.label, ready.message)
     if not engine_host.startswith(LOCAL):
         reason = "the engine is on another machine: its ports are not asked from here"
         yield subject.verdict("runtime.answers", None, "-", "-", reason)
@@ -206,6 +234,16 @@ def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
         same = found == expected
         message = f"{key} {str(found)[:20]}" if same else f"{key} is {found}, not {expected}"
         yield subject.verdict(proof, found == expected, str(found), str(expected), message)
+    if isinstance(said, dict) and "arch" in said:
+        yield _reported(subject, str(said["arch"]))
+
+
+def _reported(subject: Subject, arch: str) -> Verdict:
+    """The architecture that the program itself finds itself on, by anybody's name for it."""
+    names = ARCHITECTURES.get(subject.platform, (subject.platform,))
+    passed = arch in names
+    message = f"runs on {arch}" if passed else f"runs on {arch}, not on {subject.platform}"
+    return subject.verdict(REPORTED_PROOF, passed, arch, " or ".join(names), message)
 
 
 def _no_root(subject: Subject, uids: Mapping[int, tuple[int, ...]]) -> Verdict:

@@ -203,14 +203,17 @@ def _notice(reference: Reference, recipe: Recipe, platforms: Sequence[str]) -> s
 
 
 def _contexts(engine: Engine, states: Sequence[BaseState]) -> dict[str, str]:
-    """The embedded engine's mirror serves the default registry; the rest is told by name."""
+    """Look-alikes by digest, even where the mirror would serve them by name.
+
+    BuildKit asks the engine's own images before any mirror, and one that was pulled there earlier
+    may lack a platform; a builder beside the engine asks no mirror at all.
+    """
     location = _registry(engine)
     found: dict[str, str] = {}
     for state in states:
         reference = references.parse(state.reference)
-        mirrored = engine.kind == "embedded" and reference.served_by_mirror
-        if state.status == "look-alike" and not mirrored:
-            image = f"{location}/{reference.repository}:{reference.tag}"
+        if state.status == "look-alike":
+            image = f"{location}/{reference.repository}:{reference.tag}@{state.digest}"
             found[reference.context_name] = f"docker-image://{image}"
     return found
 

@@ -22,6 +22,7 @@ from tasks.core.provision import (
     registry,
     rootfs,
     tools,
+    trees,
 )
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
@@ -103,7 +104,7 @@ def _key(job: Job) -> str:
 
 def _rootfs(shop: Workshop, jobs: Sequence[Job]) -> dict[str, str]:
     """Make the root file systems, and download Node.js beside it. Returns key -> suite used."""
-    pending = {_key(job): job for job in jobs if job.recipe.family != "distroless"}
+    pending = {_key(job): job for job in jobs if not job.recipe.unpacked}
     downloads = _downloads(shop, jobs)
     made: dict[str, str] = {}
     reason = ""
@@ -167,11 +168,12 @@ def _together(shop: Workshop, commands: Sequence[Sequence[str]]) -> tuple[Comple
 def _image(shop: Workshop, job: Job, suite: str) -> Image:
     """The layers of one job as tar files, in the order in which they lie on each other."""
     name = f"{job.reference.repository.replace('/', '-')}-{_tag(job)}"
-    if job.recipe.family == "distroless":
-        base, overlay = shop.work / f"{name}.rootfs.tar", []
-        suite = _distroless(shop, job, base)
-    else:
-        base, overlay = shop.work / f"{_key(job)}.tar", [shop.work / f"{name}.overlay.tar"]
+    base, overlay = shop.work / f"{_key(job)}.tar", []
+    if job.recipe.unpacked:
+        base = shop.work / f"{name}.rootfs.tar"
+        suite = _unpacked(shop, job, base)
+    if job.recipe.family != "distroless":
+        overlay = [shop.work / f"{name}.overlay.tar"]
         layers.write(overlay[0], _overlay(shop, job, suite), shop.epoch)
     node = [_node(shop, job)] if job.recipe.has_node else []
     return Image(job, suite, (base, *node, *overlay))
@@ -183,8 +185,9 @@ def _tag(job: Job) -> str:
 
 def _overlay(shop: Workshop, job: Job, suite: str) -> Iterator[Entry]:
     """What lies over the packages: the entrypoint, the configuration, apt's sources."""
-    yield from rootfs.system_overlay(shop.archive, suite)
-    yield from layers.overlay(OVERLAYS / "system")
+    if not job.recipe.unpacked:
+        yield from rootfs.system_overlay(shop.archive, suite)
+        yield from layers.overlay(OVERLAYS / "system")
     owner = 101 if job.recipe.family == "nginx" else 0
     yield from layers.overlay(OVERLAYS / job.recipe.family, uid=owner)
 
@@ -204,14 +207,14 @@ def _node(shop: Workshop, job: Job) -> Path:
     return target
 
 
-def _distroless(shop: Workshop, job: Job, target: Path) -> str:
-    """Write a distroless root file system to ``target``. Returns the suite that served."""
+def _unpacked(shop: Workshop, job: Job, target: Path) -> str:
+    """Write a root file system of single packages to ``target``. Returns the suite that served."""
     reason = ""
     for release in rootfs.releases(job.recipe, shop.archive):
         made = Rootfs(job.recipe, job.platform, release, target)
         try:
             with homes.workspace(shop.home, "bases") as work:
-                layers.write(target, rootfs.distroless(made, work), shop.epoch)
+                layers.write(target, trees.entries(made, work), shop.epoch)
         except OutOfReach as problem:
             reason = str(problem)
             process.note(_not_from(made))
@@ -276,3 +279,19 @@ def _join(shop: Workshop, reference: Reference) -> None:
     environment = assemble.environment(shop.engine.host, shop.engine.environment)
     command = assemble.index(f"{image}:{reference.tag}", parts)
     process.read((shop.engine.docker, *command), env=environment, timeout=60)
+    for name in _names(shop.engine, reference, f"{image}:{reference.tag}"):
+        _renew(shop.engine, name)
+
+
+def _names(engine: Engine, reference: Reference, image: str) -> tuple[str, ...]:
+    """What the engine may know the look-alike as: builds leave such names behind in it."""
+    mirrored = engine.kind == "embedded" and reference.served_by_mirror
+    return (reference.text, image) if mirrored else (image,)
+
+
+def _renew(engine: Engine, name: str) -> None:
+    """Builds prefer what the engine holds under a name: without the platforms added since."""
+    held = (engine.docker, "image", "inspect", "--format={{.Id}}", name)
+    if process.read(held, env=engine.environment, timeout=60, check=False).returncode == 0:
+        pull = (engine.docker, "pull", "--quiet", name)
+        process.read(pull, env=engine.environment, timeout=300)

@@ -18,6 +18,7 @@ _NODE = re.compile(
     r"(?:22(?:\.\d+){0,2}|jod|lts-jod)(?:-(?P<suite>bookworm|trixie|bullseye))?(?P<slim>-slim)?"
 )
 _NGINX = re.compile(r"(?:latest|stable|mainline|1(?:\.\d+){1,2})(?:-(?P<suite>bookworm|trixie))?")
+_NGINX_SLIM = re.compile(r"(?:(?:stable|mainline|1(?:\.\d+){1,2})-)?alpine(?:3\.\d+)?(?:-slim)?")
 _DISTROLESS = re.compile(r"(?P<debug>debug)?-?(?P<nonroot>nonroot)?|latest")
 DISTROLESS_PATH = "distroless/nodejs22-debian13"
 
@@ -42,7 +43,12 @@ TOOL_CHAIN = (
     *("xz-utils", "zlib1g-dev"),
 )
 NGINX_PACKAGES = ("nginx", "gettext-base", "curl", "ca-certificates", "tzdata")
-#: Taken one by one, without what they depend on: the image has no shell and no package manager.
+#: Taken one by one, without what they depend on; what encrypts is named otherwise in each suite.
+NGINX_SLIM_PACKAGES = (
+    *("base-files", "busybox-static", "ca-certificates", "gettext-base", "libc6", "libcrypt1"),
+    *("libpcre2-8-0", "nginx", "nginx-common", "zlib1g"),
+)
+#: Likewise: the image has no shell and no package manager.
 DISTROLESS_PACKAGES = (
     *("base-files", "ca-certificates", "libatomic1", "libc6", "libgcc-s1", "libstdc++6"),
     *("netbase", "tzdata"),
@@ -61,7 +67,8 @@ FALLBACK_SUITES = {
 class Recipe:
     """A look-alike: which family, from which suites in turn, with which flavour of it.
 
-    ``flavour`` is ``slim`` or ``full`` for node; ``nonroot``, ``debug`` and so on for distroless.
+    ``flavour`` is ``slim`` or ``full`` for node; ``slim`` or nothing for nginx; ``nonroot``,
+    ``debug`` and so on for distroless.
     """
 
     family: Family
@@ -74,8 +81,13 @@ class Recipe:
         if self.family == "node":
             return (*NODE_LIBRARIES, *(TOOL_CHAIN if self.flavour == "full" else ()))
         if self.family == "nginx":
-            return NGINX_PACKAGES
+            return NGINX_SLIM_PACKAGES if self.unpacked else NGINX_PACKAGES
         return (*DISTROLESS_PACKAGES, *(DISTROLESS_DEBUG if "debug" in self.flavour else ()))
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether it holds single packages, with neither their dependencies nor an apt."""
+        return self.family == "distroless" or (self.family, self.flavour) == ("nginx", "slim")
 
     @property
     def has_node(self) -> bool:
@@ -108,6 +120,9 @@ def _node(tag: str) -> Recipe | None:
 
 
 def _nginx(tag: str) -> Recipe | None:
+    """Whatever is made from Alpine is small: its look-alike is, too, and has no curl."""
+    if _NGINX_SLIM.fullmatch(tag):
+        return Recipe("nginx", FALLBACK_SUITES["bookworm"], "slim")
     found = _NGINX.fullmatch(tag)
     return Recipe("nginx", FALLBACK_SUITES[found["suite"] or "bookworm"]) if found else None
 

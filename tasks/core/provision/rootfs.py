@@ -1,4 +1,4 @@
-"""Root file systems of look-alikes: commands for mmdebstrap, and distroless trees."""
+"""Root file systems of look-alikes that are whole distributions: commands for mmdebstrap."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import process
-from tasks.core.provision import apt, layers
+from tasks.core.provision import apt
 from tasks.core.provision.layers import Entry
 from tasks.core.provision.recipes import BASIC, Recipe
 
@@ -52,13 +51,6 @@ NGINX_HOOKS = (
     'chown -R 101:0 "$1/etc/nginx" "$1/var/cache/nginx"',
     'chmod -R g+w "$1/etc/nginx" "$1/var/cache/nginx"',
 )
-#: What busybox answers to in the debug flavour.
-BUSYBOX = ("sh", "ash", "cat", "echo", "env", "find", "grep", "id", "ls", "ps", "sleep", "wget")
-DISTROLESS_USERS = {
-    "root": (0, "/root"),
-    "nobody": (65534, "/nonexistent"),
-    "nonroot": (65532, "/home/nonroot"),
-}
 
 
 @dataclass(frozen=True)
@@ -155,46 +147,6 @@ def system_overlay(archive: apt.Archive, suite: str) -> Iterator[Entry]:
         yield Entry("etc/apt/apt.conf.d/mirror-validity", validity.encode())
 
 
-def distroless(made: Rootfs, work: Path) -> Iterator[Entry]:
-    """The entries of a distroless tree: packages unpacked one by one, nothing they depend on."""
-    architecture = apt.ARCHITECTURES[made.platform]
-    found = apt.fetch(work, made.release.lines, made.recipe.packages, architecture)
-    root = work / "tree"
-    for name in ("bin", "sbin", "lib", "lib64"):
-        (root / "usr" / name).mkdir(parents=True, exist_ok=True)
-        (root / name).symlink_to(f"usr/{name}")
-    apt.unpack(found, root)
-    keep = (entry for entry in layers.tree(root) if _ships(entry.path))
-    yield from keep
-    for package in found:
-        control = process.read(("dpkg-deb", "--field", str(package)), timeout=30).stdout
-        yield Entry(f"var/lib/dpkg/status.d/{package.name.partition('_')[0]}", control.encode())
-    yield from _identity(root)
-    if "debug" in made.recipe.flavour:
-        yield from (Entry(f"busybox/{name}", link="/usr/bin/busybox") for name in BUSYBOX)
-
-
-def _ships(path: str) -> bool:
-    """Leave out documentation but copyrights, and the scripts that a shell would be needed for."""
-    if path.startswith("usr/share/doc/") and "." not in path.rpartition("/")[2]:
-        return path.endswith("/copyright") or path.count("/") <= 3
-    return not path.startswith(
-        ("usr/share/doc/", "usr/share/man/", "usr/share/lintian", "usr/sbin/update-", "etc/update-")
-    )
-
-
-def _identity(root: Path) -> Iterator[Entry]:
-    """Users, their homes, the bundle of certificate authorities."""
-    users = DISTROLESS_USERS.items()
-    passwd = (f"{name}:x:{uid}:{uid}:{name}:{home}:/sbin/nologin\n" for name, (uid, home) in users)
-    yield Entry("etc/passwd", "".join(passwd).encode())
-    yield Entry("etc/group", "".join(f"{n}:x:{uid}:\n" for n, (uid, _) in users).encode())
-    bundle = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
-    yield Entry("etc/ssl/certs/ca-certificates.crt", b"".join(f.read_bytes() for f in bundle))
-    yield Entry("home/nonroot", mode=0o700, uid=65532, gid=65532)
-    yield Entry("tmp", mode=0o1777)
-
-
 def missing_programs(recipes: Sequence[Recipe]) -> dict[str, str]:
     """The programs that ``recipes`` need on this machine, with the packages that bring them."""
-    return PROGRAMS if any(recipe.family != "distroless" for recipe in recipes) else {}
+    return {} if all(recipe.unpacked for recipe in recipes) else PROGRAMS

@@ -1,0 +1,141 @@
+"""An image archive -> what is inside each image: its layers' files, and its documents.
+
+`archive` measures the same stream; here somebody also looks inside, while it goes by once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tasks.core import archive, blobs, filetree, layout, untrusted
+from tasks.core.archive import Image
+from tasks.core.blobs import Blob
+from tasks.core.entries import FileEntry, Inspector
+from tasks.core.layout import Descriptor
+from tasks.core.tarwalk import Seen, Walker
+from tasks.core.untrusted import Malformed
+
+
+@dataclass(frozen=True)
+class LayerContents:
+    """What one layer says, in its order: whiteouts and what later layers remove are in it too."""
+
+    digest: str
+    diff_id: str
+    entries: tuple[FileEntry, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Something beside the layers, config, manifest or attestation, and what was found in it."""
+
+    name: str
+    found: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in an image for one platform.
+
+    ``platform`` is what its config says; ``described`` what the index says of it, None where it
+    says nothing. ``listed`` are the platforms the index promises, whether they are here or not.
+    """
+
+    reference: str
+    platform: str
+    digest: str
+    described: str | None
+    listed: tuple[str, ...]
+    config: Mapping[str, Any]
+    layers: tuple[LayerContents, ...]
+    documents: tuple[Document, ...]
+
+    @cached_property
+    def files(self) -> Mapping[str, FileEntry]:
+        """The file system that a container sees, see `final`; put together once."""
+        return final(self)
+
+
+def read(
+    chunks: Iterable[bytes], reference: str, inspectors: Sequence[Inspector] = ()
+) -> tuple[Contents, ...]:
+    """What is in the images of the archive ``chunks``, one for each platform that is there.
+
+    ``reference`` is what they are called in errors; ``inspectors`` look at the content of files.
+    Raises UsageError for an archive that is damaged or demands too much.
+    """
+    try:
+        files = blobs.read(chunks, Walker(inspectors).look)
+        manifests = layout.manifests(files, absent=True) if "index.json" in files else ()
+        images = archive.images(files, reference)
+        return tuple(_contents(files, image, manifests) for image in images)
+    except Malformed as problem:
+        raise archive.damaged(reference, problem) from None
+
+
+def final(contents: Contents) -> Mapping[str, FileEntry]:
+    """The file system with all layers in place, by path; each entry knows the layer it came by.
+
+    Raises UsageError for layers that no engine could put in place.
+    """
+    try:
+        return filetree.stacked(layer.entries for layer in contents.layers)
+    except Malformed as problem:
+        raise archive.damaged(contents.reference, problem) from None
+
+
+def shown(path: str, limit: int = 120) -> str:
+    """A path inside the image, fit to be printed."""
+    return untrusted.shown(f"/{path}", limit)
+
+
+def _contents(files: Mapping[str, Blob], image: Image, manifests: Sequence[Descriptor]) -> Contents:
+    described = {each.digest: each for each in manifests if each.attests is None}
+    own = described.get(image.digest)
+    by_digest = {blob.digest: blob for blob in files.values()}
+    return Contents(
+        reference=image.reference,
+        platform=image.platform,
+        digest=image.digest,
+        described=own.platform if own else None,
+        listed=tuple(each.platform for each in described.values() if each.platform),
+        config=image.config,
+        layers=tuple(_layer(by_digest, layer) for layer in image.layers),
+        documents=tuple(_documents(files, by_digest, image, manifests)),
+    )
+
+
+def _layer(by_digest: Mapping[str, Blob], layer: archive.Layer) -> LayerContents:
+    seen = by_digest[layer.digest].seen
+    if not isinstance(seen, Seen) or seen.entries is None:
+        raise Malformed(f"layer {layer.digest} is no tar archive")
+    return LayerContents(layer.digest, layer.diff_id, seen.entries)
+
+
+def _documents(
+    files: Mapping[str, Blob],
+    by_digest: Mapping[str, Blob],
+    image: Image,
+    manifests: Sequence[Descriptor],
+) -> Iterator[Document]:
+    yield _document("config", by_digest[image.config_digest])
+    if image.digest != image.config_digest:
+        yield _document("manifest", by_digest[image.digest])
+    for name in ("index.json", "manifest.json"):
+        if name in files:
+            yield _document(name, files[name])
+    for each in manifests:
+        if each.attests in ("", image.digest) and layout.path(each.digest) in files:
+            yield _document("attestation manifest", layout.stored(files, each))
+            attested = layout.document(files, each).get("layers")
+            for entry in untrusted.sequence(attested or [], "layers of an attestation"):
+                statement = layout.descriptor(entry, "an attestation")
+                yield _document("attestation", layout.stored(files, statement))
+
+
+def _document(name: str, blob: Blob) -> Document:
+    found = blob.seen.found if isinstance(blob.seen, Seen) else ()
+    return Document(name, found)

@@ -1,0 +1,201 @@
+"""Images on their way from BuildKit into the engine: as OCI archives, whose bits stay as they are.
+
+Only this exporter gives every file the date of the commit (`rewrite-timestamp`), so that building
+one commit twice gives one digest; and it works with every builder: an image of several platforms
+may come from several machines, as one archive each, and is put together here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tasks.core import untrusted
+from tasks.core.errors import BuildFailed, OutOfReach
+from tasks.core.provision.registry import platform_name
+from tasks.core.untrusted import Malformed
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+BLOBS = "blobs/sha256/"
+NAME = "io.containerd.image.name"
+MAX_JSON_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class PlatformImage:
+    """The image of one platform: its manifest's digest, and the bytes that are pulled."""
+
+    platform: str
+    digest: str
+    compressed_bytes: int
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The image of a target as it left BuildKit: its digest, and where the archive lies."""
+
+    target: str
+    digest: str
+    archive: Path
+    images: tuple[PlatformImage, ...]
+
+
+def output(archive: Path) -> dict[str, str]:
+    """The bake output that writes an image to ``archive`` with the dates of SOURCE_DATE_EPOCH."""
+    return {"type": "oci", "dest": str(archive), "rewrite-timestamp": "true"}
+
+
+def collect(target: str, archives: Sequence[Path], tags: Sequence[str]) -> Exported:
+    """The image of ``target`` from its archives: one, or one for each platform.
+
+    Raises BuildFailed for an archive that BuildKit did not finish.
+    """
+    try:
+        if len(archives) == 1:
+            whole = archives[0]
+            digest = _digest_of(whole)
+        else:
+            whole = archives[0].with_name(f"{target}.tar")
+            digest = _join(archives, whole, tags[0] if tags else target)
+        with tarfile.open(whole) as opened:
+            images = tuple(_images(opened))
+    except (tarfile.TarError, OSError, Malformed, KeyError) as error:
+        raise BuildFailed(f"{target}: the archive of the build is damaged: {error}") from None
+    return Exported(target, digest, whole, images)
+
+
+def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
+    """Take an archive into the engine under ``tags``. Needs the containerd image store.
+
+    Raises OutOfReach with the engine's words when it refuses.
+    """
+    with exported.archive.open("rb") as file:
+        said = list(client.api.load_image(file, quiet=True))
+    problems = [line["error"] for line in said if isinstance(line, dict) and line.get("error")]
+    if problems:
+        raise OutOfReach(f"{exported.target}: the engine does not take the image: {problems[0]}")
+    for tag in tags:
+        name, _, label = tag.rpartition(":")
+        client.api.tag(exported.digest, name, label)
+
+
+def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
+    """Put images of single platforms together to one; returns the digest of its index.
+
+    The manifests keep their bytes and the order of ``archives``; attestations come along.
+    """
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(tarfile.open(path)) for path in archives]
+        manifests = [entry for archive in opened for entry in _manifests(archive)]
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+        content = json.dumps(index, separators=(",", ":")).encode()
+        with tarfile.open(destination, "w") as joined:
+            _copy_blobs(opened, joined)
+            return _add_index(joined, content, name)
+
+
+def _digest_of(archive: Path) -> str:
+    """The digest of the one image in an archive: of its index, or of its only manifest."""
+    with tarfile.open(archive) as opened:
+        top = _json(opened, "index.json")
+    entries = untrusted.sequence(top.get("manifests"), "index.json")
+    digests = {untrusted.digest(entry.get("digest"), "index.json") for entry in entries}
+    if len(digests) != 1:
+        raise Malformed(f"it holds {len(digests)} images where one was asked for")
+    return digests.pop()
+
+
+def _images(archive: tarfile.TarFile) -> Iterator[PlatformImage]:
+    for entry in _manifests(archive):
+        platform = platform_name(untrusted.mapping(entry.get("platform"), "platform"))
+        if platform.startswith("unknown"):
+            continue  # an attestation
+        digest = untrusted.digest(entry.get("digest"), "a manifest")
+        manifest = _json(archive, _path(digest))
+        config = untrusted.mapping(manifest.get("config"), digest)
+        layers = untrusted.sequence(manifest.get("layers"), digest)
+        sizes = [untrusted.count(one.get("size"), digest) for one in (config, *layers)]
+        yield PlatformImage(platform, digest, sum(sizes))
+
+
+def _manifests(archive: tarfile.TarFile) -> Iterator[dict[str, Any]]:
+    """The descriptors of an archive's images and attestations, each with its platform."""
+    seen: set[str] = set()
+    for entry in untrusted.sequence(_json(archive, "index.json").get("manifests"), "index.json"):
+        digest = untrusted.digest(entry.get("digest"), "index.json")
+        if digest in seen:
+            continue  # listed once a tag
+        seen.add(digest)
+        document = _json(archive, _path(digest))
+        if entry.get("mediaType") == INDEX:
+            yield from untrusted.sequence(document.get("manifests"), digest)
+        else:
+            yield {
+                "mediaType": entry.get("mediaType", MANIFEST),
+                "digest": digest,
+                "size": untrusted.count(entry.get("size"), "index.json"),
+                "platform": _platform(archive, document),
+            }
+
+
+def _platform(archive: tarfile.TarFile, manifest: Mapping[str, Any]) -> dict[str, str]:
+    described = untrusted.mapping(manifest.get("config"), "config of a manifest")
+    config = _json(archive, _path(untrusted.digest(described.get("digest"), "config")))
+    return {key: str(config[key]) for key in ("architecture", "os", "variant") if config.get(key)}
+
+
+def _copy_blobs(archives: Sequence[tarfile.TarFile], joined: tarfile.TarFile) -> None:
+    seen: set[str] = set()
+    for archive in archives:
+        for member in archive:
+            if member.isfile() and member.name.startswith(BLOBS) and member.name not in seen:
+                seen.add(member.name)
+                joined.addfile(member, archive.extractfile(member))
+
+
+def _add_index(joined: tarfile.TarFile, content: bytes, name: str) -> str:
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    top = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [
+            {
+                "mediaType": INDEX,
+                "digest": digest,
+                "size": len(content),
+                "annotations": {NAME: name},
+            }
+        ],
+    }
+    files = {
+        _path(digest): content,
+        "index.json": json.dumps(top).encode(),
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+    }
+    for path, text in files.items():
+        member = tarfile.TarInfo(path)
+        member.size = len(text)
+        joined.addfile(member, io.BytesIO(text))
+    return digest
+
+
+def _json(archive: tarfile.TarFile, path: str) -> Mapping[str, Any]:
+    source: IO[bytes] | None = archive.extractfile(path)
+    if source is None or archive.getmember(path).size > MAX_JSON_BYTES:
+        raise Malformed(f"{path} is no JSON document")
+    return untrusted.mapping(untrusted.parse(source.read(), path), path)
+
+
+def _path(digest: str) -> str:
+    return f"{BLOBS}{digest.removeprefix('sha256:')}"

@@ -1,0 +1,166 @@
+"""Prove images of several platforms: what is in them, and each of them running."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tasks.core import (
+    builders,
+    contents,
+    daemon,
+    definitions,
+    policy,
+    process,
+    sandbox,
+    waiting,
+)
+from tasks.core.contents import Contents
+from tasks.core.definitions import Target
+from tasks.core.errors import OutOfReach
+from tasks.core.policy import Policy
+from tasks.core.proofs import platforms, runtime
+from tasks.core.proofs.runtime import Subject
+from tasks.core.provision import emulation
+from tasks.core.provision.registry import platform_names
+from tasks.core.session import Session
+from tasks.core.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+#: Containers of foreign platforms that run side by side: emulation takes a processor each.
+AT_ONCE = 2
+#: How much longer a foreign platform may take: what QEMU costs a program that starts, measured
+#: with Node.js, is a factor of 5 to 10.
+EMULATION_FACTOR = 10
+
+
+@dataclass(frozen=True)
+class Index:
+    """An image of several platforms in the engine, under the name of its target."""
+
+    target: str
+    reference: str
+    promised: tuple[str, ...]
+
+
+def prove(session: Session, subjects: Sequence[Index]) -> tuple[Verdict, ...]:
+    """Prove every platform of every subject: the files in it, and that it starts and answers.
+
+    Whatever ends this, no container of it is left.
+    """
+    foreign = {name for one in subjects for name in one.promised}
+    ensure_runnable(session, sorted(foreign))
+    with closing(daemon.connect(session.engine)) as client:
+        found = [verdict for one in subjects for verdict in _prove(session, client, one)]
+    return tuple(found)
+
+
+def prove_any(
+    session: Session, reference: str, wanted: tuple[str, ...] = ()
+) -> tuple[Verdict, ...]:
+    """Prove the image ``reference``, of whoever built it, in the engine or in its registry.
+
+    ``wanted`` are the platforms that it has to hold; none: those of the bake target with that tag,
+    else all that it lists. What is pulled for this is removed again. Raises OutOfReach when nobody
+    has the image.
+    """
+    owner = _owner(session, reference)
+    if owner and not wanted:
+        wanted = owner.platforms or session.settings.platforms
+    with closing(daemon.connect(session.engine)) as client:
+        if session.dry:
+            process.note(f"dry run: {reference} would be started on each of its platforms")
+            return ()
+        with _at_hand(client, reference, wanted) as listed:
+            name = owner.name if owner else reference
+            return prove(session, [Index(name, reference, wanted or listed)])
+
+
+def _owner(session: Session, reference: str) -> Target | None:
+    """The bake target that gives its image this name."""
+    if not definitions.has_bake_file(session.root, session.files):
+        return None
+    targets = session.everything().targets.values()
+    return next((target for target in targets if reference in target.tags), None)
+
+
+@contextmanager
+def _at_hand(
+    client: DockerClient, reference: str, wanted: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    """Have the image in the engine; yields the platforms that it lists. Pulled ones go again."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        client.api.inspect_image(reference)
+        yield _listed(client, reference)
+        return
+    except ImageNotFound:
+        pass
+    try:
+        described = client.api.inspect_distribution(reference)
+        listed = platform_names(described["Platforms"] or ())
+        for platform in [name for name in wanted if name in listed] or listed:
+            process.note(f"pulling {reference} for {platform} …")
+            client.api.pull(reference, platform=platform)
+    except APIError as error:
+        reason = " ".join(str(error.explanation or error).split())[:200]
+        raise OutOfReach(f"neither the engine nor a registry has {reference}: {reason}") from None
+    try:
+        yield listed
+    finally:
+        client.api.remove_image(reference)
+
+
+def _listed(client: DockerClient, reference: str) -> tuple[str, ...]:
+    held = contents.read(client.api.get_image(reference), reference)
+    return held[0].listed or tuple(each.platform for each in held)
+
+
+def ensure_runnable(session: Session, wanted: Sequence[str]) -> None:
+    """Have the engine run containers of every platform ``wanted``.
+
+    An engine of the machine's own may have its emulation elsewhere, as Docker Desktop: it is
+    asked. Raises OutOfReach naming the platform that cannot be run, and the mend.
+    """
+    foreign = [name for name in wanted if name != session.engine.native_platform]
+    if foreign and session.engine.kind == "system":
+        own = builders.inspect(session.engine, builders.own(session.engine))
+        offered = {name for node in own.nodes for name in node.platforms}
+        foreign = [name for name in foreign if name not in offered]
+    if foreign:
+        emulation.ensure_emulation(foreign)
+
+
+def _prove(session: Session, client: DockerClient, index: Index) -> Iterator[Verdict]:
+    process.note(f"proving {index.target} on {', '.join(index.promised)} …")
+    chunks = client.api.get_image(index.reference)
+    held = contents.read(chunks, index.target, platforms.INSPECTORS)
+    yield from platforms.prove(index.target, held, index.promised)
+    demanded = policy.for_target(session.config, index.target)
+    native = session.engine.native_platform
+    ready = [_subject(index, one, demanded, native) for one in held]
+    with (
+        ThreadPoolExecutor(AT_ONCE) as pool,
+        sandbox.run(client, session.settings.project) as run,
+    ):
+        host = session.engine.host
+        futures = [pool.submit(runtime.prove, run, one, host) for one in ready]
+        for future in futures:
+            yield from waiting.result(future)
+
+
+def _subject(index: Index, held: Contents, demanded: Policy, native: str) -> Subject:
+    if held.platform != native:
+        demanded = replace(
+            demanded,
+            healthy_seconds=demanded.healthy_seconds * EMULATION_FACTOR,
+            stop_seconds=demanded.stop_seconds * EMULATION_FACTOR,
+        )
+    config: Mapping[str, Any] = held.config.get("config") or {}
+    return Subject(index.target, index.reference, held.platform, config, demanded, True, slowness)

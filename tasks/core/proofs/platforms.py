@@ -1,0 +1,186 @@
+"""Proofs on the files of a multi-platform image: each platform holds what can run on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from tasks.core import filetree
+from tasks.core.contents import Contents, shown
+from tasks.core.elf import MACHINES, ElfFacts, ElfInspector, Machine
+from tasks.core.entries import FileEntry, Kind
+from tasks.core.proofs.catalogue import Proof, Severity, first
+from tasks.core.verdicts import Status, Verdict
+
+#: What has to look at the files while they go by, for `contents.read`.
+INSPECTORS = (ElfInspector(),)
+INDEX_PROOF = "platforms.index"
+CONFIG_PROOF = "platforms.config"
+ELF_PROOF = "platforms.elf"
+INTERPRETER_PROOF = "platforms.interpreter"
+PROOFS = (
+    Proof(
+        INDEX_PROOF,
+        "The index holds exactly the promised platforms",
+        Severity.HIGH,
+        "A platform that is missing is noticed first where the image is started.",
+        "The index and what is there of it are compared with what was asked for.",
+    ),
+    Proof(
+        CONFIG_PROOF,
+        "Each config's platform is what the index says",
+        Severity.HIGH,
+        "Engines choose by the index, and start what they find.",
+        "Each config is compared with its descriptor in the index.",
+    ),
+    Proof(
+        ELF_PROOF,
+        "Every program and library is for its platform",
+        Severity.HIGH,
+        "One add-on of the wrong architecture fails only when it is loaded.",
+        "Every file that begins as ELF, whatever its name: machine, class, byte order, and the "
+        "float ABI on arm. Arm's versions cannot be told apart by a header.",
+    ),
+    Proof(
+        INTERPRETER_PROOF,
+        "The loader that each program needs is there",
+        Severity.HIGH,
+        'Without it the kernel says "no such file" of a program that is there.',
+        "The name in the program's header is followed, links too, inside the image.",
+    ),
+)
+#: Folders of programs: what is executable and empty there was meant to be one.
+_PROGRAM_FOLDERS = ("bin", "sbin", ".bin", "libexec")
+
+
+def prove(
+    target: str, contents: Sequence[Contents], promised: tuple[str, ...]
+) -> tuple[Verdict, ...]:
+    """The verdicts on an image whose index should hold exactly the platforms ``promised``.
+
+    ``contents`` were read with INSPECTORS.
+    """
+    found = [_index(target, contents, promised)]
+    for each in contents:
+        elves = {
+            path: facts
+            for path, entry in each.files.items()
+            if (facts := entry.finding(ElfFacts)) is not None
+        }
+        found += [
+            _config(target, each),
+            _elf(target, each, elves),
+            _interpreter(target, each, elves),
+        ]
+    return tuple(found)
+
+
+def _index(target: str, contents: Sequence[Contents], promised: tuple[str, ...]) -> Verdict:
+    """Compares what is here, and what the index lists, with what was promised."""
+    here = Counter(each.platform for each in contents)
+    listed = Counter(contents[0].listed) if contents else Counter[str]()
+    problems = [f"{name} is missing" for name in sorted(set(promised) - set(here))]
+    problems += [
+        f"{name} was not promised" for name in sorted((here | listed).keys() - {*promised})
+    ]
+    problems += [f"{name} is there twice" for name, n in sorted((here | listed).items()) if n > 1]
+    absent = sorted(listed.keys() & {*promised} - here.keys())
+    problems += [f"{name} is listed, but its content is not here" for name in absent]
+    measured = ", ".join(sorted(here)) or "none"
+    message = first(problems) if problems else f"exactly {measured}"
+    allowed = ", ".join(sorted(promised))
+    status = Status.FAILED if problems else Status.PASSED
+    return Verdict(target, allowed, INDEX_PROOF, status, measured, allowed, message)
+
+
+def _config(target: str, contents: Contents) -> Verdict:
+    """The config's platform is what the index says of it: engines choose by the index."""
+    if contents.described is None:
+        reason = "the index says nothing of its platform"
+        return _verdict(target, contents, CONFIG_PROOF, None, contents.platform, "-", reason)
+    same = contents.described == contents.platform
+    words = f"its config says {contents.platform}"
+    message = words if same else f"{words}, the index {contents.described}"
+    return _verdict(
+        target, contents, CONFIG_PROOF, same, contents.platform, contents.described, message
+    )
+
+
+def _elf(target: str, contents: Contents, elves: Mapping[str, ElfFacts]) -> Verdict:
+    """Every ELF file, found by its first bytes, is for this platform; no program is empty."""
+    machine = MACHINES.get(contents.platform)
+    if machine is None:
+        reason = f"what files of {contents.platform} look like is not known"
+        return _verdict(target, contents, ELF_PROOF, None, "-", "-", reason)
+    problems = [*_foreign(elves, machine), *_empty(contents.files)]
+    measured = f"{len(problems)} of {len(elves)} ELF files do not fit"
+    good = f"{len(elves)} ELF files, all {machine.name}" if elves else "no ELF file"
+    message = first(problems) if problems else good
+    return _verdict(
+        target,
+        contents,
+        ELF_PROOF,
+        not problems,
+        measured if problems else good,
+        f"all {machine.name}",
+        message,
+    )
+
+
+def _foreign(elves: Mapping[str, ElfFacts], machine: Machine) -> Iterator[str]:
+    for path, facts in sorted(elves.items()):
+        if facts.damage:
+            yield f"{shown(path)} is a damaged ELF file: {facts.damage}"
+        elif not facts.fits(machine):
+            yield f"{shown(path)} is {facts.name}, not {machine.name}"
+
+
+def _empty(files: Mapping[str, FileEntry]) -> Iterator[str]:
+    for path, entry in sorted(files.items()):
+        folder = path.rpartition("/")[0].rpartition("/")[2]
+        program = entry.kind is Kind.FILE and entry.mode & 0o111 and folder in _PROGRAM_FOLDERS
+        if program and not entry.size_bytes:
+            yield f"{shown(path)} is an empty program"
+
+
+def _interpreter(target: str, contents: Contents, elves: Mapping[str, ElfFacts]) -> Verdict:
+    """The loader that a program names is in the image; without it, starting it says "not found".
+
+    Files for another machine are `platforms.elf`'s business.
+    """
+    machine = MACHINES.get(contents.platform)
+    asked = {
+        path: facts.interpreter
+        for path, facts in sorted(elves.items())
+        if facts.interpreter and (machine is None or facts.fits(machine))
+    }
+    there = {name: _is_file(contents, name) for name in set(asked.values())}
+    problems = [
+        f"{shown(path)} needs {shown(name.lstrip('/'))}, which is not in the image"
+        for path, name in asked.items()
+        if not there[name]
+    ]
+    names = ", ".join(sorted(shown(name.lstrip("/")) for name in there)) or "none needed"
+    measured = f"{len(problems)} of {len(asked)} without" if problems else names
+    message = first(problems) if problems else f"interpreters: {names}"
+    return _verdict(
+        target, contents, INTERPRETER_PROOF, not problems, measured, "all present", message
+    )
+
+
+def _is_file(contents: Contents, path: str) -> bool:
+    entry = filetree.follow(contents.files, path)
+    return entry is not None and entry.kind is Kind.FILE and entry.size_bytes > 0
+
+
+def _verdict(
+    target: str,
+    contents: Contents,
+    proof: str,
+    passed: bool | None,
+    measured: str,
+    allowed: str,
+    message: str,
+) -> Verdict:
+    status = Status.SKIPPED if passed is None else Status.PASSED if passed else Status.FAILED
+    return Verdict(target, contents.platform, proof, status, measured, allowed, message)

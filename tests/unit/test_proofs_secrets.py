@@ -1,0 +1,188 @@
+"""Proofs that no secret is in an image: every place, every form, and never its value."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.core import secretforms, secretscan
+from tasks.core.bytestream import HEAD_BYTES
+from tasks.core.contents import Contents
+from tasks.core.proofs import secrets
+from tasks.core.secretscan import Content, Hits, SecretInspector
+from tasks.core.verdicts import Status, Verdict
+from tests.unit import layers
+from tests.unit.layers import file, layer
+
+VALUE = "canary/8d7f&6a5s+4d3f"
+NAMED = {"NPM_TOKEN": VALUE}
+# Put together here, so that no scanner takes this file for the real thing.
+KEY = b"-----BEGIN RSA PRIVATE" + b" KEY-----\n" + b"MIIEpAIBAAKCAQEA" * 4 + b"\n"
+GITHUB = b"ghp" + b"_" + b"a1B2" * 9
+AWS = b"AKIA" + b"ABCDEFGHIJ234567"
+LOGIN = b"//npm.example/:_auth" + b"Token=0123456789abcdef"
+
+
+def image(*stacked: bytes, named: Mapping[str, str] = NAMED, **config: Any) -> Contents:
+    return layers.image(*stacked, inspectors=[SecretInspector(named)], **config)
+
+
+def prove(contents: Contents, named: Mapping[str, str] = NAMED) -> dict[str, Verdict]:
+    found = secrets.prove("web", contents, SecretInspector(named), named)
+    text = json.dumps([verdict.as_dict() for verdict in found])
+    assert VALUE not in text
+    assert base64.b64encode(VALUE.encode()).decode() not in text
+    return {verdict.proof.removeprefix("secrets."): verdict for verdict in found}
+
+
+def failed(verdicts: Mapping[str, Verdict]) -> dict[str, str]:
+    return {name: each.message for name, each in verdicts.items() if each.status is Status.FAILED}
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("content", "proof"),
+        [
+            (KEY, "private-keys"),
+            (KEY.replace(b"\n", b"\\n"), "private-keys"),
+            (KEY.replace(b"RSA", b"OPENSSH"), "private-keys"),
+            (GITHUB, "tokens"),
+            (b'{"auths": {"r.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
+            (b"npm" + b"_" + b"a1B2" * 9, "npmrc"),
+            (LOGIN, "npmrc"),
+            (AWS, "cloud-keys"),
+            (b"aws_secret_access" + b"_key = " + b"wJalrXUtnF" * 4, "cloud-keys"),
+            (b"AIza" + b"Sy0123456789" * 3, "cloud-keys"),
+        ],
+    )
+    def test_each_is_found_by_its_own_proof(self, content: bytes, proof: str) -> None:
+        found = failed(prove(image(layer(file("f", b"text " * 40 + content + b"\n")))))
+        assert list(found) == [proof]
+        assert "/f in layer 1: " in found[proof]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"-----BEGIN RSA PRIVATE KEY-----\n...\n",
+            b"-----BEGIN PUBLIC KEY-----\n" + b"MIIE" * 20,
+            b"//npm.example/:_authToken=${NPM_TOKEN}",
+            b"//npm.example/:_authToken=MYTOKEN",
+            b"AKIAIOSFODNN7EXAMPLE",
+            b"ghp_short",
+            b"\0binary" + KEY,  # a library for cryptography
+        ],
+    )
+    def test_what_is_none(self, content: bytes) -> None:
+        assert not failed(prove(image(layer(file("f", content)))))
+
+
+class TestPlaces:
+    def test_a_file_that_a_later_layer_removes(self) -> None:
+        found = failed(
+            prove(image(layer(file("root/.npmrc", LOGIN)), layer(file("root/.wh..npmrc"))))
+        )
+        assert found["npmrc"] == ("/root/.npmrc in layer 1, removed or replaced later: a npm login")
+
+    def test_texts_of_the_config(self) -> None:
+        held = image(
+            layer(),
+            config={
+                "Env": [f"A={VALUE}", "GH_TOKEN=x", "PATH=/bin"],
+                "Labels": {"x": KEY.decode()},
+            },
+            history=[{"created_by": "|1 NPM_TOKEN=hunter2 /bin/sh -c npm ci"}, {}, 7],
+        )
+        found = failed(prove(held))
+        assert found["private-keys"] == "config.config.Labels.x: a private key"
+        assert found["values"] == "config.config.Env A: the value of NPM_TOKEN"
+        assert found["variables"] == (
+            "config.Env: GH_TOKEN has a value; history, step 1: NPM_TOKEN has a value"
+        )
+        assert "hunter2" not in str(found)
+
+    def test_a_config_that_makes_no_sense(self) -> None:
+        odd = {"Env": {"a": 1}, "Labels": [], "\ud800": ["\udfff", None]}
+        held = image(layer(), config=odd, history="text")
+        assert not failed(prove(held))
+
+    def test_gzip_in_a_layer_also_of_several_members(self) -> None:
+        packed = gzip.compress(b"x" * 70_000) + gzip.compress(b"y" * 9000 + VALUE.encode())
+        found = failed(prove(image(layer(file("logs.gz", packed)))))
+        assert found == {"values": "/logs.gz in layer 1: the value of NPM_TOKEN"}
+
+    def test_a_tar_archive_in_gzip(self) -> None:
+        packed = gzip.compress(layer(file("key.pem", KEY)))
+        assert "private-keys" in failed(prove(image(layer(file("a.tgz", packed)))))
+
+    def test_what_cannot_be_read_to_its_end_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(secretscan, "MAX_UNPACKED_BYTES", 2**20)
+        bomb, broken = gzip.compress(bytes(5 * 2**20)), gzip.compress(b"x" * 99)[:10] + b"\xff" * 9
+        short = gzip.compress(b"x" * 99)[:-4]
+        files = (file("bomb.gz", bomb), file("broken.gz", broken), file("short.gz", short))
+        found = prove(image(layer(*files)))
+        assert "/bomb.gz (it unpacks to more than 1 MiB)" in found["values"].message
+        assert "/broken.gz (its gzip data is damaged)" in found["values"].message
+        assert "/short.gz (its gzip data ends early)" in found["values"].message
+
+    @pytest.mark.parametrize("less", [0, 1, 2, 3])
+    def test_a_gzip_member_that_begins_where_a_piece_ends(self, less: int) -> None:
+        padding = bytes(HEAD_BYTES - len(gzip.compress(b"x")) - less)
+        packed = gzip.compress(b"x") + padding + gzip.compress(VALUE.encode() + bytes(9000))
+        assert list(failed(prove(image(layer(file("a.gz", packed)))))) == ["values"]
+
+
+class TestForms:
+    @given(before=st.binary(max_size=6), after=st.binary(max_size=6))
+    @settings(max_examples=50, deadline=None)
+    def test_base64_wherever_the_value_begins(self, before: bytes, after: bytes) -> None:
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            content = encode(before + VALUE.encode() + after)
+            assert Content(secretforms.needles(NAMED)).search(content)
+
+    @pytest.mark.parametrize(
+        "text",
+        [VALUE, quote(VALUE), quote(VALUE, safe=""), VALUE.replace("&", "\\u0026")],
+    )
+    def test_plain_url_and_json(self, text: str) -> None:
+        assert Content(secretforms.needles(NAMED)).search(f"a={text}&b".encode())
+
+    @given(cut=st.integers(1, 30), rest=st.integers(0, 200_000))
+    @settings(max_examples=30, deadline=None)
+    def test_across_pieces(self, cut: int, rest: int) -> None:
+        scan = Content(secretforms.needles(NAMED))
+        whole = b"x" * rest + VALUE.encode() + b"yyyyyyyyyyyyyyyyyyyy"
+        scan.search(whole[: rest + cut])
+        assert scan.search(whole[rest + cut :])
+
+    def test_in_a_binary_too(self) -> None:
+        held = image(layer(file("node", b"\0\1" * 90_000 + VALUE.encode() + bytes(9))))
+        assert list(failed(prove(held))) == ["values"]
+
+    def test_what_an_npmrc_assigns_is_searched_for_by_itself(self) -> None:
+        named = {"npmrc": "registry=https://npm.example\n//npm.example/:_authToken=canary-123456\n"}
+        held = image(layer(file("f", b"see canary-123456")), named=named)
+        assert list(failed(prove(held, named))) == ["values"]
+        plain = image(layer(file("f", b"https://npm.example")), named=named)
+        assert not failed(prove(plain, named))
+
+    def test_values_too_short_to_search_for_are_named(self) -> None:
+        named = {"PIN": "1234", "EMPTY": "", **NAMED}
+        found = prove(image(layer(file("f", b"1234")), named=named), named)
+        assert found["values"].status is Status.PASSED
+        assert found["values"].message.endswith("too short to search for: PIN")
+
+    def test_without_values_there_is_nothing_to_say(self) -> None:
+        assert prove(image(layer(), named={}), {})["values"].status is Status.SKIPPED
+
+    def test_no_value_in_what_is_printed_of_records(self) -> None:
+        assert VALUE not in repr(secretforms.needles(NAMED))
+        held = image(layer(file("f", VALUE.encode())))
+        assert VALUE not in repr(held.files["f"].finding(Hits))
