@@ -13,11 +13,12 @@ export default defineConfig(
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ["tsconfig.app.json", "tsconfig.node.json"],
+        project: "tsconfig.app.json",
         tsconfigRootDir: import.meta.dirname,
       },
     },
   },
+  { files: ["*.ts"], languageOptions: { parserOptions: { project: "tsconfig.node.json" } } },
   {
     files: ["src/**"],
     extends: [reactHooks.configs.flat["recommended-latest"]],

@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { readdir, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -10,11 +12,12 @@ const run = promisify(execFile);
  * The exit code is what stops an image build, so it is tested as the build sees it.
  * @param {string} command
  * @param {string} folder
+ * @param {Record<string, string>} extra environment
  * @returns {Promise<{ code?: number, stdout: string, stderr: string }>}
  */
-async function node(command, folder) {
+async function node(command, folder, extra = {}) {
   const script = fileURLToPath(new URL(command, import.meta.url));
-  const env = { ...process.env, REACT_APP_VERSION: "1.2.3" };
+  const env = { ...process.env, REACT_APP_VERSION: "1.2.3", ...extra };
   return run(process.execPath, [script, folder], { env }).catch((error) => error);
 }
 
@@ -54,4 +57,15 @@ test("optimize prints what it saved", async () => {
   const { stdout } = await node("optimize.mjs", await scratchFolder(clean));
 
   expect(stdout).toMatch(/^assets\/a-aBcD1234\.css +22 +12 /m);
+});
+
+test("optimize takes what an earlier run left in OPTIMIZER_CACHE", async () => {
+  const store = await scratchFolder({});
+  const first = await node("optimize.mjs", await scratchFolder(clean), { OPTIMIZER_CACHE: store });
+  const [kept = ""] = await readdir(store);
+  await writeFile(path.join(store, kept), "a{}");
+  const second = await node("optimize.mjs", await scratchFolder(clean), { OPTIMIZER_CACHE: store });
+
+  expect(first.stdout).toMatch(/^assets\/a-aBcD1234\.css +22 +12 /m);
+  expect(second.stdout).toMatch(/^assets\/a-aBcD1234\.css +22 +3 /m);
 });

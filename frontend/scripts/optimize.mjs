@@ -2,35 +2,33 @@
  * Makes the files of a build smaller, in place: `node scripts/optimize.mjs build`. PNG and SVG keep their look exactly,
  * JPEG is encoded anew, CSS is minified. A file that did not get smaller stays as it was. Text gets a `.gz` beside it,
  * which nginx serves without compressing anything at run time. The same input gives the same bytes.
+ *
+ * OPTIMIZER_CACHE names a folder that keeps results from run to run; without it everything is made anew.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { transform } from "lightningcss";
-import sharp from "sharp";
-import { optimize as optimizeSvg } from "svgo";
 import { whenStarted } from "./lib/command.mjs";
 import { listFiles } from "./lib/files.mjs";
+import { openStore, withoutStore } from "./lib/store.mjs";
 
 /** @typedef {{ name: string, beforeBytes: number, afterBytes: number, gzipBytes: number | null }} Saving */
-/** @typedef {(content: Buffer, name: string) => Promise<Uint8Array> | Uint8Array} Shrink */
+/** @typedef {(content: Buffer, name: string) => Promise<Uint8Array>} Shrink */
+/** @typedef {import("./lib/store.mjs").Remember} Remember */
 
 /** @type {Record<string, Shrink>} */
-const shrinkers = {
-  ".png": shrinkPng,
-  ".jpg": shrinkJpeg,
-  ".jpeg": shrinkJpeg,
-  ".svg": (content, name) => Buffer.from(optimizeSvg(content.toString("utf8"), { path: name, multipass: true }).data),
-  ".css": (content, name) => transform({ filename: name, code: content, minify: true }).code,
-};
+const shrinkers = { ".png": shrinkPng, ".jpg": shrinkJpeg, ".jpeg": shrinkJpeg, ".svg": shrinkSvg, ".css": shrinkCss };
 
 const textKinds = new Set([".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest", ".xml"]);
 
 const compress = promisify(gzip);
 
+// Each library is loaded by the first file that needs it: with every result in the store, none is.
+
 /** @param {Buffer} content */
 async function shrinkPng(content) {
+  const { default: sharp } = await import("sharp");
   // A palette would be smaller still, and lose colours. Which filter packs better depends on the picture.
   const tries = [true, false].map((adaptiveFiltering) =>
     sharp(content).png({ compressionLevel: 9, adaptiveFiltering, palette: false }).toBuffer(),
@@ -41,19 +39,34 @@ async function shrinkPng(content) {
 
 /** @param {Buffer} content */
 async function shrinkJpeg(content) {
+  const { default: sharp } = await import("sharp");
   // Metadata (camera, place) is dropped; the turn it may ask for is done first, so that the picture stays upright.
   return sharp(content).autoOrient().jpeg({ quality: 80, mozjpeg: true }).toBuffer();
+}
+
+/** @type {Shrink} */
+async function shrinkSvg(content, name) {
+  const { optimize } = await import("svgo");
+  return Buffer.from(optimize(content.toString("utf8"), { path: name, multipass: true }).data);
+}
+
+/** @type {Shrink} */
+async function shrinkCss(content, name) {
+  const { transform } = await import("lightningcss");
+  return transform({ filename: name, code: content, minify: true }).code;
 }
 
 /**
  * @param {string} name decides by its ending what is done
  * @param {Buffer} content
+ * @param {Remember} remember
  * @returns {Promise<Buffer>} the smaller form, or the very buffer that came in
  */
-export async function shrink(name, content) {
-  const shrinker = shrinkers[path.extname(name).toLowerCase()];
+export async function shrink(name, content, remember = withoutStore) {
+  const kind = path.extname(name).toLowerCase();
+  const shrinker = shrinkers[kind];
   if (!shrinker) return content;
-  const smaller = Buffer.from(await shrinker(content, name));
+  const smaller = Buffer.from(await remember(kind, content, () => shrinker(content, name)));
   return smaller.length < content.length ? smaller : content;
 }
 
@@ -70,21 +83,23 @@ export async function gzipped(name, content) {
 
 /**
  * @param {string} root
+ * @param {Remember} remember
  * @returns {Promise<Saving[]>}
  */
-export async function optimizeFolder(root) {
-  const files = await listFiles(root);
-  return Promise.all(files.filter(({ name }) => !name.endsWith(".gz")).map(({ name, file }) => optimizeFile(name, file)));
+export async function optimizeFolder(root, remember = withoutStore) {
+  const files = (await listFiles(root)).filter(({ name }) => !name.endsWith(".gz"));
+  return Promise.all(files.map(({ name, file }) => optimizeFile(name, file, remember)));
 }
 
 /**
  * @param {string} name
  * @param {string} file
+ * @param {Remember} remember
  * @returns {Promise<Saving>}
  */
-async function optimizeFile(name, file) {
+async function optimizeFile(name, file, remember) {
   const before = await readFile(file);
-  const after = await shrink(name, before);
+  const after = await shrink(name, before, remember);
   if (after !== before) await writeFile(file, after);
   const packed = await gzipped(name, after);
   if (packed) await writeFile(`${file}.gz`, packed);
@@ -122,6 +137,17 @@ function cells({ beforeBytes, afterBytes }) {
   return [String(beforeBytes), String(afterBytes), `${saved.toFixed(1)} %`];
 }
 
+/**
+ * A result is as good as the tools that made it: their exact versions, and this file, are part of its key.
+ * @param {string} folder
+ * @returns {Promise<Remember>}
+ */
+async function ownStore(folder) {
+  const makers = [new URL("../package-lock.json", import.meta.url), new URL(import.meta.url)];
+  return openStore(folder, await Promise.all(makers.map((maker) => readFile(maker))));
+}
+
 await whenStarted(import.meta.url, async (root) => {
-  console.log(formatSavings(await optimizeFolder(root)));
+  const folder = process.env.OPTIMIZER_CACHE;
+  console.log(formatSavings(await optimizeFolder(root, folder ? await ownStore(folder) : withoutStore)));
 });

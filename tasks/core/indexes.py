@@ -156,11 +156,11 @@ def _prove(session: Session, client: DockerClient, index: Index) -> Iterator[Ver
 
 
 def _subject(index: Index, held: Contents, demanded: Policy, native: str) -> Subject:
-    if held.platform != native:
-        demanded = replace(
-            demanded,
-            healthy_seconds=demanded.healthy_seconds * EMULATION_FACTOR,
-            stop_seconds=demanded.stop_seconds * EMULATION_FACTOR,
-        )
+    slowness = EMULATION_FACTOR if held.platform != native else 1
+    demanded = replace(
+        demanded,
+        healthy_seconds=demanded.healthy_seconds * slowness,
+        stop_seconds=demanded.stop_seconds * slowness,
+    )
     config: Mapping[str, Any] = held.config.get("config") or {}
     return Subject(index.target, index.reference, held.platform, config, demanded, True, slowness)
