@@ -55,18 +55,21 @@ def multiarch(
     debug: bool = False,
     no_cache: bool = False,
     push: bool = False,
+    format_: str = "text",
+    output_: str | None = None,
     set_: Sequence[str] = (),
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
     """Build for every platform, prove each, push the proven."""
+    tables.choose(format_, multiarch_table.FORMATS)
     now = session.begin(c, env_file, profile, _with("PLATFORMS", platform, set_))
     if debug:
         _debug(now, multiarchs.DEBUG_GROUP, target, no_cache, push or bool(platform))
         return
     done = multiarchs.build(now, target, no_cache=no_cache, push=push)
     if done is not None:
-        output.emit(multiarch_table.render(done))
+        output.emit(multiarch_table.render(done, format_), output_)
         verdicts.demand(done.verdicts)
 
 

@@ -23,7 +23,7 @@ def sizes(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Show image sizes, and the reduction against the baseline."""
+    """Show image sizes, and how much smaller they became."""
     tables.choose(format_, measuring.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     measured = measuring.measure(now, now.everything(), target, every=all_)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import indexes, schema, session, verdicts, verification
+from tasks.core import indexes, reproducing, schema, session, verdicts, verification
 from tasks.core.command import command
 from tasks.core.errors import UsageError
-from tasks.core.render import output, tables
+from tasks.core.render import output, reproduction, tables
 from tasks.core.render import verdicts as verdict_table
 
 
@@ -64,13 +64,33 @@ def multiarch(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Prove every platform of an image, in engine or registry."""
+    """Prove every platform of an image, wherever it is."""
     tables.choose(format_, verdict_table.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found = indexes.prove_any(now, reference, _platforms(platform))
     if now.dry:
         return
     output.emit(verdict_table.render(found, format_), output_)
+    verdicts.demand(found)
+
+
+@command()
+def reproducible(
+    c: Context,
+    target: Sequence[str] = (),
+    format_: str = "text",
+    output_: str | None = None,
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build twice from nothing; both must be the same."""
+    tables.choose(format_, verdict_table.FORMATS)
+    now = session.begin(c, env_file, profile, set_)
+    found, differences = reproducing.verify(now, target)
+    if now.dry:
+        return
+    output.emit(reproduction.render(found, differences, format_), output_)
     verdicts.demand(found)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ class Wish:
     push: bool = False
     archived: bool = False
     platforms: tuple[str, ...] = ()
+    #: A folder to leave the archives in, instead of taking them into the engine.
+    keep: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Built:
     seconds: float
     steps: tuple[Step, ...]
     images: tuple[PlatformImage, ...] = ()
+    #: Where it lies, if it was to be kept.
+    archive: Path | None = None
     #: The platforms that the bake file names.
     platforms: tuple[str, ...] = ()
 
@@ -100,8 +104,8 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     preflight.check(session, definition, push=wish.push, available=None, platforms=wish.platforms)
     nodes = _nodes(session, definition, wish)
     additions = _additions(session, definition, wish)
-    with tempfile.TemporaryDirectory(prefix="slipway-") as name:
-        folder = Path(name)
+    with _folder(wish) as folder:
+        additions = needs.written(definition, additions, folder)
         plan = splitting.plan(
             definition, wanted, additions, folder, archived=wish.archived, nodes=nodes
         )
@@ -110,8 +114,11 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             definitions.bake_files(session.root, session.files),
             plan.names,
             metadata_file=folder / "metadata.json",
-            readable=overlay.readable(definition.targets, plan.overlay),
-            writable=(name,) if wish.archived else (),
+            readable=(
+                *overlay.readable(definition.targets, plan.overlay),
+                *additions.dockerfiles.values(),
+            ),
+            writable=(str(folder),) if wish.archived else (),
             no_cache=wish.no_cache,
             to=None if wish.archived else "push" if wish.push else "load",
         )
@@ -119,7 +126,17 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
             process.would_run(argv)
             return None
-        return _run(session, definition, argv, plan, folder / "metadata.json")
+        return _run(session, definition, argv, plan, folder / "metadata.json", wish)
+
+
+@contextmanager
+def _folder(wish: Wish) -> Iterator[Path]:
+    """Where archives go: the folder they are wanted in, or one that is gone afterwards."""
+    if wish.keep is not None:
+        yield wish.keep
+        return
+    with tempfile.TemporaryDirectory(prefix="slipway-") as name:
+        yield Path(name)
 
 
 def _nodes(session: Session, definition: Definition, wish: Wish) -> int:
@@ -169,7 +186,12 @@ def members(session: Session, name: str) -> tuple[str, ...]:
 
 
 def _run(
-    session: Session, definition: Definition, argv: Sequence[str], plan: Plan, metadata: Path
+    session: Session,
+    definition: Definition,
+    argv: Sequence[str],
+    plan: Plan,
+    metadata: Path,
+    wish: Wish,
 ) -> Build:
     started, since = monotonic(), datetime.now(UTC)
     code = process.stream(
@@ -181,13 +203,13 @@ def _run(
     if code != 0:
         raise _failed(session, definition, since)
     told = json.loads(metadata.read_text())
-    exported = dict(_taken_in(session, definition, plan))
+    exported = dict(_taken_in(session, definition, plan, wish))
     took = monotonic() - started
     return Build(tuple(_results(session, definition, plan, told, exported)), took)
 
 
 def _taken_in(
-    session: Session, definition: Definition, plan: Plan
+    session: Session, definition: Definition, plan: Plan, wish: Wish
 ) -> Iterator[tuple[str, Exported]]:
     """Take the archives into the engine; nothing to do for images that are in it already."""
     if not plan.archives:
@@ -196,8 +218,9 @@ def _taken_in(
         for target, archives in plan.archives.items():
             tags = definition.targets[target].tags
             exported = exporting.collect(target, archives, tags)
-            process.note(f"taking {target} into the engine …")
-            exporting.load(client, exported, tags)
+            if wish.keep is None:
+                process.note(f"taking {target} into the engine …")
+                exporting.load(client, exported, tags)
             yield target, exported
 
 
@@ -228,6 +251,7 @@ def _results(
             seconds=max(traces[name].seconds for name in parts),
             steps=history.unique(traces[name].steps for name in parts),
             images=arrived.images if arrived else (),
+            archive=arrived.archive if arrived else None,
             platforms=definition.targets[target].platforms,
         )
 

@@ -27,8 +27,8 @@ class FileEntry:
     """One entry of a layer.
 
     ``path`` has no leading slash, bytes that are no UTF-8 are surrogates; ``mode`` are the twelve
-    permission bits; ``link`` is where a link leads to; ``layer`` counts from 0, the lowest.
-    ``found`` is what inspectors made of the content.
+    permission bits; ``modified`` seconds since 1970; ``link`` is where a link leads to; ``layer``
+    counts from 0, the lowest. ``found`` is what inspectors made of the content.
     """
 
     path: str
@@ -39,6 +39,7 @@ class FileEntry:
     size_bytes: int
     link: str = ""
     has_capabilities: bool = False
+    modified: int = 0
     layer: int = -1
     found: tuple[object, ...] = ()
 

@@ -68,7 +68,7 @@ def collect(target: str, archives: Sequence[Path], tags: Sequence[str]) -> Expor
         else:
             whole = archives[0].with_name(f"{target}.tar")
             digest = _join(archives, whole, tags[0] if tags else target)
-        with tarfile.open(whole) as opened:
+        with tarfile.open(whole, "r:") as opened:
             images = tuple(_images(opened))
     except (tarfile.TarError, OSError, Malformed, KeyError) as error:
         raise BuildFailed(f"{target}: the archive of the build is damaged: {error}") from None
@@ -86,8 +86,13 @@ def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
     if problems:
         raise OutOfReach(f"{exported.target}: the engine does not take the image: {problems[0]}")
     for tag in tags:
-        name, _, label = tag.rpartition(":")
-        client.api.tag(exported.digest, name, label)
+        client.api.tag(exported.digest, *named(tag))
+
+
+def named(tag: str) -> tuple[str, str]:
+    """The repository and the tag of an image's name, which need not say `latest`."""
+    name, colon, label = tag.rpartition(":")
+    return (name, label) if colon and "/" not in label else (tag, "latest")
 
 
 def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
@@ -96,7 +101,7 @@ def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
     The manifests keep their bytes and the order of ``archives``; attestations come along.
     """
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(tarfile.open(path)) for path in archives]
+        opened = [stack.enter_context(tarfile.open(path, "r:")) for path in archives]
         manifests = [entry for archive in opened for entry in _manifests(archive)]
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
         content = json.dumps(index, separators=(",", ":")).encode()
@@ -107,10 +112,12 @@ def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
 
 def _digest_of(archive: Path) -> str:
     """The digest of the one image in an archive: of its index, or of its only manifest."""
-    with tarfile.open(archive) as opened:
+    with tarfile.open(archive, "r:") as opened:
         top = _json(opened, "index.json")
-    entries = untrusted.sequence(top.get("manifests"), "index.json")
-    digests = {untrusted.digest(entry.get("digest"), "index.json") for entry in entries}
+    digests = {
+        untrusted.digest(entry.get("digest"), "index.json")
+        for entry in _mappings(top.get("manifests"), "index.json")
+    }
     if len(digests) != 1:
         raise Malformed(f"it holds {len(digests)} images where one was asked for")
     return digests.pop()
@@ -124,22 +131,22 @@ def _images(archive: tarfile.TarFile) -> Iterator[PlatformImage]:
         digest = untrusted.digest(entry.get("digest"), "a manifest")
         manifest = _json(archive, _path(digest))
         config = untrusted.mapping(manifest.get("config"), digest)
-        layers = untrusted.sequence(manifest.get("layers"), digest)
+        layers = _mappings(manifest.get("layers"), digest)
         sizes = [untrusted.count(one.get("size"), digest) for one in (config, *layers)]
         yield PlatformImage(platform, digest, sum(sizes))
 
 
-def _manifests(archive: tarfile.TarFile) -> Iterator[dict[str, Any]]:
+def _manifests(archive: tarfile.TarFile) -> Iterator[Mapping[str, Any]]:
     """The descriptors of an archive's images and attestations, each with its platform."""
     seen: set[str] = set()
-    for entry in untrusted.sequence(_json(archive, "index.json").get("manifests"), "index.json"):
+    for entry in _mappings(_json(archive, "index.json").get("manifests"), "index.json"):
         digest = untrusted.digest(entry.get("digest"), "index.json")
         if digest in seen:
             continue  # listed once a tag
         seen.add(digest)
         document = _json(archive, _path(digest))
         if entry.get("mediaType") == INDEX:
-            yield from untrusted.sequence(document.get("manifests"), digest)
+            yield from _mappings(document.get("manifests"), digest)
         else:
             yield {
                 "mediaType": entry.get("mediaType", MANIFEST),
@@ -195,6 +202,12 @@ def _json(archive: tarfile.TarFile, path: str) -> Mapping[str, Any]:
     if source is None or archive.getmember(path).size > MAX_JSON_BYTES:
         raise Malformed(f"{path} is no JSON document")
     return untrusted.mapping(untrusted.parse(source.read(), path), path)
+
+
+def _mappings(value: Any, where: str) -> list[Mapping[str, Any]]:
+    return [
+        untrusted.mapping(one, f"an entry of {where}") for one in untrusted.sequence(value, where)
+    ]
 
 
 def _path(digest: str) -> str:

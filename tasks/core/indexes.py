@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import (
@@ -13,14 +14,16 @@ from tasks.core import (
     contents,
     daemon,
     definitions,
+    exporting,
     policy,
     process,
+    pushing,
     sandbox,
     waiting,
 )
 from tasks.core.contents import Contents
 from tasks.core.definitions import Target
-from tasks.core.errors import OutOfReach
+from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.policy import Policy
 from tasks.core.proofs import platforms, runtime
 from tasks.core.proofs.runtime import Subject
@@ -66,8 +69,8 @@ def prove_any(
     """Prove the image ``reference``, of whoever built it, in the engine or in its registry.
 
     ``wanted`` are the platforms that it has to hold; none: those of the bake target with that tag,
-    else all that it lists. What is pulled for this is removed again. Raises OutOfReach when nobody
-    has the image.
+    else all that it lists. What is pulled for this is removed again. Raises UsageError for what is
+    no name, OutOfReach when nobody has the image.
     """
     owner = _owner(session, reference)
     if owner and not wanted:
@@ -76,6 +79,7 @@ def prove_any(
         if session.dry:
             process.note(f"dry run: {reference} would be started on each of its platforms")
             return ()
+        pushing.use_logins(client, session.environment)
         with _at_hand(client, reference, wanted) as listed:
             name = owner.name if owner else reference
             return prove(session, [Index(name, reference, wanted or listed)])
@@ -94,27 +98,62 @@ def _at_hand(
     client: DockerClient, reference: str, wanted: tuple[str, ...]
 ) -> Iterator[tuple[str, ...]]:
     """Have the image in the engine; yields the platforms that it lists. Pulled ones go again."""
-    from docker.errors import APIError, ImageNotFound
+    from docker.errors import ImageNotFound
+
+    if _is_here(client, reference):
+        yield _listed(client, reference)
+        return
+    listed = _offered(client, reference)
+    try:
+        for platform in [name for name in wanted if name in listed] or listed:
+            process.note(f"pulling {reference} for {platform} …")
+            _pull(client, reference, platform)
+        yield listed
+    finally:
+        with suppress(ImageNotFound):  # not even the first platform had arrived
+            client.api.remove_image(reference)
+
+
+def _is_here(client: DockerClient, reference: str) -> bool:
+    from docker.errors import APIError, ImageNotFound, NullResource
 
     try:
         client.api.inspect_image(reference)
-        yield _listed(client, reference)
-        return
     except ImageNotFound:
-        pass
+        return False
+    except (APIError, NullResource) as error:
+        if isinstance(error, NullResource) or error.status_code == HTTPStatus.BAD_REQUEST:
+            raise UsageError(f"{reference!r} is not the name of an image") from None
+        raise
+    return True
+
+
+def _offered(client: DockerClient, reference: str) -> tuple[str, ...]:
+    """The platforms that the registry has of an image. Raises OutOfReach when it has none."""
+    from docker.errors import APIError
+
     try:
         described = client.api.inspect_distribution(reference)
-        listed = platform_names(described["Platforms"] or ())
-        for platform in [name for name in wanted if name in listed] or listed:
-            process.note(f"pulling {reference} for {platform} …")
-            client.api.pull(reference, platform=platform)
     except APIError as error:
-        reason = " ".join(str(error.explanation or error).split())[:200]
-        raise OutOfReach(f"neither the engine nor a registry has {reference}: {reason}") from None
+        raise _nobody_has(reference, error.explanation or error) from None
+    return platform_names(described["Platforms"] or ())
+
+
+def _pull(client: DockerClient, reference: str, platform: str) -> None:
+    from docker.errors import APIError
+
+    name, label = (reference, None) if "@" in reference else exporting.named(reference)
     try:
-        yield listed
-    finally:
-        client.api.remove_image(reference)
+        for line in client.api.pull(name, label, platform=platform, stream=True, decode=True):
+            if line.get("error"):
+                raise _nobody_has(reference, line["error"])
+    except APIError as error:
+        raise _nobody_has(reference, error.explanation or error) from None
+
+
+def _nobody_has(reference: str, why: object) -> OutOfReach:
+    reason = process.plain(" ".join(str(why).split()))[:200]
+    return OutOfReach(f"neither the engine nor a registry has {reference}: {reason}")
 
 
 def _listed(client: DockerClient, reference: str) -> tuple[str, ...]:

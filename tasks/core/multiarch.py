@@ -37,6 +37,9 @@ def build(
     demand_store(session)
     if push:
         pushing.check_group(session, GROUP, patterns)
+    if not session.dry:
+        # Now, not after minutes of building: a platform that cannot run here cannot be proven.
+        indexes.ensure_runnable(session, _platforms(session, patterns))
     wish = Wish(patterns, no_cache, archived=True, platforms=session.settings.platforms)
     made = builds.build(session, [GROUP], wish)
     if made is None:
@@ -54,6 +57,12 @@ def build(
     elif push:
         process.note("nothing is pushed: a proof failed")
     return Proven(made, found, tuple(pushed))
+
+
+def _platforms(session: Session, patterns: Sequence[str]) -> list[str]:
+    names = builds.members(session, GROUP)
+    chosen = session.definition(names).narrowed(patterns).targets.values()
+    return sorted({name for one in chosen for name in one.platforms or session.settings.platforms})
 
 
 def demand_store(session: Session) -> None:

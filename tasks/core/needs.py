@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tasks.core import dockerfile, process
 from tasks.core.definitions import Definition, Target
+from tasks.core.overlay import Additions
 from tasks.core.provision import bases
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.session import Session
@@ -56,6 +59,28 @@ def provide(session: Session, definition: Definition) -> Provided:
     needed = of(definition, session.engine.native_platform, unreachable)
     contexts = bases.ensure_bases(session.engine, needed, process.note)
     return Provided(contexts, dict(_inlined(definition, unreachable)))
+
+
+def written(definition: Definition, additions: Additions, folder: Path) -> Additions:
+    """``additions`` with their Dockerfiles as files in ``folder``, under their own names.
+
+    As text within the overlay, bake would look for compose's variables in them and complain of
+    each; and errors would name no file. What a Dockerfile's own ignore file says goes along.
+    """
+    found: dict[str, str] = {}
+    for name, text in additions.inlines.items():
+        original = definition.targets[name].dockerfile
+        if original is None:
+            continue
+        place = folder / "dockerfiles" / name
+        place.mkdir(parents=True, exist_ok=True)
+        (place / original.name).write_text(text, encoding="utf-8")
+        ignore = original.with_name(f"{original.name}.dockerignore")
+        if ignore.is_file():
+            shutil.copyfile(ignore, place / ignore.name)
+        found[name] = str(place / original.name)
+    rest = {name: text for name, text in additions.inlines.items() if name not in found}
+    return replace(additions, dockerfiles=found, inlines=rest)
 
 
 def _unreachable(session: Session, definition: Definition) -> frozenset[str]:

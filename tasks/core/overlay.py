@@ -26,9 +26,9 @@ class Additions:
 
     ``project`` goes into the label; ``ca_bundle`` and ``npmrc`` are files ("" for none) that become
     optional secrets; ``contexts`` are base images by reference that come from somewhere else on
-    this machine; ``environ`` is where the proxies stand. By target: ``inlines`` (text of a
-    Dockerfile), ``caches``, ``outputs`` (what the image is exported to), ``platforms`` (for targets
-    that name none). ``attestations`` are for every target.
+    this machine; ``environ`` is where the proxies stand. By target: ``dockerfiles`` (paths) or
+    ``inlines`` (text) to be read instead of its own, ``caches``, ``outputs`` (what the image is
+    exported to), ``platforms`` (where it names none). ``attestations`` are for every target.
     """
 
     project: str
@@ -37,6 +37,7 @@ class Additions:
     contexts: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     inlines: Mapping[str, str] = field(default_factory=dict)
+    dockerfiles: Mapping[str, str] = field(default_factory=dict)
     caches: Mapping[str, Cache] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -95,6 +96,7 @@ def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> 
         "secret": list(_secrets(target, additions)),
         "args": args,
         "contexts": {name: at for name, at in contexts.items() if name not in target.contexts},
+        "dockerfile": additions.dockerfiles.get(target.name),
         "dockerfile-inline": additions.inlines.get(target.name),
         "cache-from": list(cache.sources),
         "cache-to": list(cache.destinations),

@@ -111,7 +111,9 @@ def _tests(session: Session) -> str:
 def _verify(session: Session) -> str:
     if session.dry:
         return NOT_RUN
-    return _demand(verification.production(session))
+    known = session.everything().targets.values()
+    built = [one.name for one in known if one.released and one.variant == BUILT[-1]]
+    return _demand(verification.production(session, built))
 
 
 def _demand(found: Sequence[Verdict]) -> str:

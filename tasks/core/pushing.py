@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import builds, daemon, process, targetchecks
+from tasks.core import builds, daemon, exporting, process, targetchecks
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.session import Session
 
@@ -31,6 +31,8 @@ _PASSING = re.compile(
     r"|tls handshake|unavailable|no route to host|closed network connection",
     re.I,
 )
+#: A way that will not get better by itself, though it fails like one that may.
+_LASTING = re.compile(r"x509|certificate|does not look like a tls handshake|http response to", re.I)
 
 
 class PushFailed(Exception):
@@ -48,7 +50,7 @@ def push(session: Session, target: str, digest: str, tags: Sequence[str]) -> Non
             process.note(f"dry run: {digest} would be pushed as {tag}")
         return
     with closing(daemon.connect(session.engine)) as client:
-        _use_logins(client, session.environment)
+        use_logins(client, session.environment)
         for tag in tags:
             process.note(f"pushing {target} as {tag} …")
             retried(partial(_push_one, client, digest, tag), tag)
@@ -77,7 +79,7 @@ def retried(
             reason = process.plain(" ".join(str(error).split()))[-300:]
         if _REFUSED.search(reason):
             raise OutOfReach(f"{tag}: the registry refuses: {reason}; run: docker login")
-        if not _PASSING.search(reason):
+        if _LASTING.search(reason) or not _PASSING.search(reason):
             raise OutOfReach(f"{tag}: the push failed: {reason}")
         if pause is None:
             raise OutOfReach(f"{tag}: the push failed {len(PAUSES) + 1} times: {reason}")
@@ -108,7 +110,7 @@ def progress(lines: Iterable[Mapping[str, Any]], now: Callable[[], float]) -> It
 def _push_one(client: DockerClient, digest: str, tag: str) -> None:
     from docker.errors import APIError
 
-    name, _, label = tag.rpartition(":")
+    name, label = exporting.named(tag)
     try:
         # Named just before it goes out: a build that ran meanwhile may have taken the tag.
         client.api.tag(digest, name, label)
@@ -135,7 +137,7 @@ def _read_back(client: DockerClient, digest: str, tag: str) -> None:
         raise OutOfReach(f"{tag}: the registry has {found[-1]}, but {digest} was proven and pushed")
 
 
-def _use_logins(client: DockerClient, environment: Mapping[str, str]) -> None:
+def use_logins(client: DockerClient, environment: Mapping[str, str]) -> None:
     """The SDK reads this process's own DOCKER_CONFIG; the engine's may be another one."""
     folder = environment.get("DOCKER_CONFIG")
     if folder and (Path(folder) / "config.json").is_file():

@@ -48,6 +48,8 @@ class Header:
     size_bytes: int
     pieces: Pieces | None = None
     has_capabilities: bool = False
+    #: Seconds since 1970; 0 where the header says nothing that can be understood.
+    modified: int = 0
 
 
 def basic(block: bytes) -> Header:
@@ -70,6 +72,7 @@ def basic(block: bytes) -> Header:
         gid=_number(block[116:124]),
         stored_bytes=size,
         size_bytes=size,
+        modified=_date(block[136:148]),
     )
 
 
@@ -165,6 +168,14 @@ def _sparse(
 
 def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
+
+
+def _date(field: bytes) -> int:
+    """Dates before 1970 are numbers below 0, which nothing else here may be."""
+    try:
+        return _number(field)
+    except Malformed:
+        return 0
 
 
 def _number(field: bytes) -> int:

@@ -98,6 +98,7 @@ class Walker:
             size_bytes=header.size_bytes if has_content else 0,
             link=_link(kind, header.link),
             has_capabilities=header.has_capabilities,
+            modified=header.modified,
         )
         if not has_content or not header.stored_bytes:
             return entry

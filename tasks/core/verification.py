@@ -26,8 +26,14 @@ Prover = Callable[[Run, Subject], tuple[Verdict, ...]]
 
 
 def production(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
-    """Prove the production image of every service, or of the targets that match ``patterns``."""
+    """Prove the images that ship, or those of the targets that match ``patterns``.
+
+    Without patterns a variant that was not built is left out with a notice, but no service is
+    passed over: one without any image is OutOfReach.
+    """
     chosen = _choose(session, patterns, lambda target: target.released, PRODUCTION)
+    if not patterns and not session.dry:
+        chosen = _built(session, chosen)
     host = session.engine.host
     return _each(session, chosen, lambda run, subject: runtime.prove(run, subject, host))
 
@@ -55,6 +61,27 @@ def _choose(
     if not tagged:
         raise UsageError("none of the targets has a tag to find its image by")
     return tagged
+
+
+def _built(session: Session, targets: Sequence[Target]) -> list[Target]:
+    """Those whose image is in the engine; all of a service that has none, so that it is missed."""
+    with contextlib.closing(daemon.connect(session.engine)) as client:
+        there = {target.name for target in targets if _is_there(client, target.tags[0])}
+    served = {target.service for target in targets if target.name in there}
+    for target in targets:
+        if target.name not in there and target.service in served:
+            process.note(f"{target.name}: not built, so nothing is proven of it")
+    return [t for t in targets if t.name in there or t.service not in served]
+
+
+def _is_there(client: DockerClient, reference: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.api.inspect_image(reference)
+    except ImageNotFound:
+        return False
+    return True
 
 
 def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:

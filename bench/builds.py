@@ -1,0 +1,87 @@
+"""Measure the builds: ``python -m bench.builds``, from the root of the repository."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from bench import measuring, report
+from bench.cases import SERVICES, chosen, every
+from bench.measuring import Timing
+from tasks.core import multiarch, process
+from tasks.core.command import boundary
+from tasks.core.errors import SlipwayError, UsageError
+from tasks.core.render import output
+from tasks.core.session import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print the table, and return the exit code: 0 also where a limit is not met."""
+    options = _options(words)
+    # What is timed is the build, and a terminal full of steps would hide how far the bench is.
+    os.environ.setdefault("BUILDKIT_PROGRESS", "quiet")
+    try:
+        with boundary():
+            _run(options)
+    except SlipwayError as error:
+        process.note(str(error))
+        return error.exit_code
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.update_docs and (options.only or options.services != ",".join(SERVICES)):
+        raise UsageError("--update-docs needs the whole table: leave out --only and --services")
+    session = measuring.session(ROOT)
+    multiarch.demand_store(session)
+    known = every(session.engine.native_platform, session.settings.platforms, options.emulated_runs)
+    cases = chosen(known, options.only)
+    done: list[Timing] = []
+    try:
+        measuring.measure(measuring.plan(cases, _services(options.services), options.runs), done)
+    finally:
+        # What was measured before a failure is worth its minutes.
+        rows = report.rows(done)
+        if rows:
+            output.emit(report.table(rows))
+            where = report.circumstances(session.engine)
+            if options.output:
+                output.emit(report.document(rows, where), options.output)
+    if options.update_docs:
+        report.update(PAGE, rows, where)
+
+
+def _services(given: str) -> tuple[str, ...]:
+    names = tuple(word.strip() for word in given.split(",") if word.strip())
+    if not names or not set(names) <= set(SERVICES):
+        raise UsageError(f"--services {given!r}: expected some of {', '.join(SERVICES)}")
+    return names
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.builds", description=__doc__)
+    parser.add_argument("--runs", type=_count, default=5, help="runs of each side (default: 5)")
+    parser.add_argument(
+        "--emulated-runs", type=_count, default=3, help="at most so many under emulation (3)"
+    )
+    parser.add_argument("--only", default="", help="comparisons by name or glob: NAME,NAME")
+    parser.add_argument("--services", default=",".join(SERVICES), help="services: NAME,NAME")
+    parser.add_argument("--output", help="also write every single run to this file, as JSON")
+    parser.add_argument(
+        "--update-docs", action="store_true", help="put the table into docs/performance.md"
+    )
+    return parser.parse_args(words)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError("expected a number from 1 to 100")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

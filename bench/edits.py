@@ -1,0 +1,138 @@
+"""What is changed in the scratch copy: its sources from run to run, its Dockerfiles once.
+
+Every change of a source is a new one: ``mark`` differs from bench to bench and ``run`` from run to
+run, so that no cache has the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+EMULATED = "emulated"
+LOCK = "package-lock.json"
+
+#: Texts that a service shows or logs, and that no test is strict about: they reach the bundle, as
+#: a comment would not. Each stands on a line of its own.
+TEXTS = {
+    "backend": (
+        ("src/app.ts", "there is nothing at this path"),
+        ("src/item-routes.ts", "the list is full: delete an item first"),
+        ("src/http-error.ts", "something went wrong here; the log says what"),
+        ("src/server.ts", "unexpected failure"),
+        ("src/database.ts", "it was made by a newer version of this service"),
+    ),
+    "frontend": (
+        ("src/App.tsx", "What is on the slipway, and what is afloat."),
+        ("src/components/ItemList.tsx", "still to do"),
+        ("src/components/TokenField.tsx", "Reading needs none; changes do."),
+        ("src/components/ItemList.tsx", "Add the first item above."),
+        ("src/App.tsx", "Slipway board"),
+    ),
+}
+
+#: Small packages that need no other and that no service has: name, version, integrity.
+PACKAGES = (
+    (
+        "escape-html",
+        "1.0.3",
+        "sha512-NiSupZ4OeuGwr68lGIeym/ksIZMJodUGOSCZ/FSnTxcrekbvqrgdUxlJOMpijaKZVjAJrWrGs/6Jy8OMuyj9ow==",
+    ),
+    (
+        "ee-first",
+        "1.1.1",
+        "sha512-WMwm9LhRUo+WUaRN+vRuETqG89IgZphVSNkdFgeb6sS/E4OrDIN7t48CAewSHXc6C8lefD8KKfr5vY61brQlow==",
+    ),
+    (
+        "inherits",
+        "2.0.4",
+        "sha512-k/vGaX4/Yla3WzyMCvTQOXYeIHvqOKtnqBduzTHpzpQZzAskKMhZ2K+EnBiSM9zGSoIFeMpXKxa4dYeZIQqewQ==",
+    ),
+    (
+        "xtend",
+        "4.0.2",
+        "sha512-LKYU1iAXJXUgAXn9URjiu+MWhyUXHsvfp7mcuYm9dSUKK0/CjtrUwFAxD82/mCWbtLsGjFIad0wIsod4zrTAEQ==",
+    ),
+    (
+        "vary",
+        "1.1.2",
+        "sha512-BNGbWLfd0eUPabhkXUVm0j8uuvREyTh5ovRa/dyow/BqAbZJyC+5fU+IzQOzmAKzYqYRAISoRhdQr3eIZ/PXqg==",
+    ),
+    (
+        "unpipe",
+        "1.0.0",
+        "sha512-pjy2bYhSsufwWlKwPc+l3cN7+wuJlK6uz0YdJEOlQDbl6jo/YlPi4mb8agUkVC8BF7V8NuzeyPNqRksA3hztKQ==",
+    ),
+)
+
+_CACHE = re.compile(r"(--mount=type=cache,id=)([a-z-]+)-\$BUILDARCH")
+_BAKE = """
+target "{service}-{emulated}" {{
+  inherits   = ["_{service}-multiarch"]
+  dockerfile = "Dockerfile.{emulated}"
+  target     = "runtime"
+  platforms  = split(",", PLATFORMS)
+  tags       = [image("devops-{service}", "{emulated}")]
+}}
+"""
+
+
+def change_line(root: Path, service: str, run: int, mark: str) -> None:
+    """Change one line of the sources of ``service`` in the copy at ``root``."""
+    name, text = TEXTS[service][run % len(TEXTS[service])]
+    path = root / service / name
+    source = path.read_text(encoding="utf-8")
+    if source.count(text) != 1:
+        raise LookupError(f"{service}/{name} has {text!r} {source.count(text)} times, not once")
+    path.write_text(source.replace(text, f"{text} ({mark} {run})"), encoding="utf-8")
+
+
+def change_dependency(root: Path, service: str, run: int, mark: str) -> None:
+    """Add a development dependency with its lock entry, or take it away if it is there.
+
+    The description changes too: no build before this bench had the same package.json.
+    """
+    package, version, integrity = PACKAGES[run % len(PACKAGES)]
+    manifest_path, lock_path = (root / service / name for name in ("package.json", LOCK))
+    manifest, lock = (json.loads(path.read_text()) for path in (manifest_path, lock_path))
+    key = f"node_modules/{package}"
+    for described in (manifest, lock["packages"][""]):
+        wanted = described["devDependencies"]
+        wanted.pop(package) if key in lock["packages"] else wanted.update({package: version})
+    if key in lock["packages"]:
+        del lock["packages"][key]
+    else:
+        lock["packages"][key] = {"version": version, "integrity": integrity, "dev": True}
+    manifest["description"] = f"{manifest['description'].partition(' (')[0]} ({mark} {run})"
+    for path, document in ((manifest_path, manifest), (lock_path, lock)):
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def prepare(root: Path) -> None:
+    """Give the copy at ``root`` the emulated targets, and every variant caches of its own.
+
+    The emulated build shares its caches with the cross-built one, which is what it is compared
+    with; the others share none: what one side downloads must not be a gift to the other.
+    """
+    with (root / "docker-bake.hcl").open("a", encoding="utf-8") as bake:
+        for path in sorted(root.glob("*/Dockerfile.multiarch")):
+            service = path.parent.name
+            text = path.read_text(encoding="utf-8")
+            path.with_name(f"Dockerfile.{EMULATED}").write_text(
+                emulated(own_caches(text, "multiarch")), encoding="utf-8"
+            )
+            bake.write(_BAKE.format(service=service, emulated=EMULATED))
+    for path in root.glob("*/Dockerfile.*"):
+        variant = path.suffix.removeprefix(".")
+        path.write_text(own_caches(path.read_text(encoding="utf-8"), variant), encoding="utf-8")
+
+
+def own_caches(text: str, variant: str) -> str:
+    """A Dockerfile whose cache mounts are nobody else's: those of real builds are left alone."""
+    return _CACHE.sub(rf"\1slipway-bench-{variant}-\2", text)
+
+
+def emulated(text: str) -> str:
+    """A Dockerfile.multiarch all of whose stages run as the target, as naive ones do."""
+    return text.replace("--platform=$BUILDPLATFORM ", "").replace("BUILDARCH", "TARGETARCH")

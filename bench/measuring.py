@@ -1,0 +1,161 @@
+"""Build the sides of every case in turn, in a copy of the repository, and take the time of each."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from bench import edits
+from bench.cases import Case, Side
+from tasks.core import builds, cleaning, daemon, process, settings
+from tasks.core.builds import Wish
+from tasks.core.errors import BuildFailed
+from tasks.core.session import ROOT, Session
+
+PROJECT = "slipway-bench"
+#: What the settings of the person who measures must not change.
+FIXED = (
+    f"PROJECT={PROJECT}",
+    "REGISTRY=slipway.bench",
+    "VERSION=0.0.0",
+    f"GIT_COMMIT={'0' * 40}",
+    "BUILD_DATE=2026-01-01T00:00:00Z",
+    "CACHE=off",
+    "PROVENANCE=off",
+    "SBOM=off",
+)
+#: What the copy is made of.
+SOURCES = ("docker-bake.hcl", "backend", "frontend")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build: ``side`` ("a" or "b") of a case. ``run`` counts from 0; None is to warm up."""
+
+    case: Case
+    service: str
+    side: str
+    run: int | None
+
+    @property
+    def built(self) -> Side:
+        """How it is built."""
+        return self.case.a if self.side == "a" else self.case.b
+
+    @property
+    def kind(self) -> tuple[str, str, str, bool]:
+        """Jobs of one kind take about the same time."""
+        return self.case.name, self.service, self.side, self.run is None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a job took, in seconds."""
+
+    job: Job
+    seconds: float
+
+
+def plan(cases: Sequence[Case], services: Sequence[str], runs: int) -> tuple[Job, ...]:
+    """Every build in its order: A and B of one service always follow each other."""
+    jobs: list[Job] = []
+    for case in cases:
+        jobs += [Job(case, one, side, None) for one in services for side in case.warmed]
+        for run in range(min(runs, case.most_runs or runs)):
+            jobs += [Job(case, one, side, run) for one in services for side in ("a", "b")]
+    return tuple(jobs)
+
+
+def remaining_seconds(jobs: Sequence[Job], done: Sequence[Timing]) -> float:
+    """What ``jobs`` will take: by those of their kind that are done, else by the first guess."""
+    known: dict[tuple[str, str, str, bool], list[float]] = {}
+    for timing in done:
+        known.setdefault(timing.job.kind, []).append(timing.seconds)
+    return sum(
+        median(known[job.kind]) if job.kind in known else job.built.guess_seconds for job in jobs
+    )
+
+
+def measure(jobs: Sequence[Job], done: list[Timing]) -> None:
+    """Build ``jobs`` one after the other; each timing goes to ``done`` as soon as it is known.
+
+    Whatever happens, the images and the copy are removed. Raises what ``builds.build`` raises.
+    """
+    mark = secrets.token_hex(3)
+    with _copy() as root, _images_removed(root):
+        for number, job in enumerate(jobs):
+            if job.run is not None and job.case.edit is not None and job.side == "a":
+                job.case.edit(root, job.service, job.run, mark)
+            left = remaining_seconds(jobs[number:], done)
+            process.note(f"[{number + 1}/{len(jobs)}] {described(job)} … about {_minutes(left)}")
+            done.append(Timing(job, _build(root, job)))
+            process.note(f"    {done[-1].seconds:.1f} s")
+
+
+def described(job: Job) -> str:
+    """A job, for the person who waits."""
+    run = "warming up" if job.run is None else f"run {job.run + 1}"
+    platforms = f" for {', '.join(job.built.platforms)}" if job.built.platforms else ""
+    return f"{job.case.name}: {job.built.target(job.service)}{platforms}, {run}"
+
+
+def _build(root: Path, job: Job) -> float:
+    """The seconds from nothing known to the image in the engine, as a task goes about it."""
+    wish = Wish(
+        no_cache=job.case.cold and job.run is not None,
+        archived=job.built.archived,
+        platforms=job.built.platforms,
+    )
+    started = monotonic()
+    made = builds.build(session(root, job.built.platforms), [job.built.target(job.service)], wish)
+    seconds = monotonic() - started
+    if made is None or not made.targets:
+        raise BuildFailed(f"{job.built.target(job.service)}: nothing was built")
+    return seconds
+
+
+def session(root: Path, platforms: Sequence[str] = ()) -> Session:
+    """A session in the copy at ``root``, with the settings of the repository it is a copy of."""
+    chosen = [f"PLATFORMS={','.join(platforms)}"] if platforms else []
+    loaded = settings.load(ROOT, overrides=[*FIXED, *chosen])
+    config: Mapping[str, object] = {}
+    return Session(root, loaded, (), False, config)
+
+
+@contextmanager
+def _copy() -> Iterator[Path]:
+    """What of the repository is built, and not committed changes too, prepared for measuring."""
+    argv = ("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = process.read((*argv, "--", *SOURCES)).stdout
+    with tempfile.TemporaryDirectory(prefix=f"{PROJECT}-") as name:
+        root = Path(name)
+        for path in filter(None, listed.split("\0")):
+            if (ROOT / path).is_file():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / path, root / path)
+        edits.prepare(root)
+        yield root
+
+
+@contextmanager
+def _images_removed(root: Path) -> Iterator[None]:
+    """Remove every image of the bench at the end, also those that lost their names to others."""
+    try:
+        yield
+    finally:
+        engine = session(root).engine
+        with closing(daemon.connect(engine)) as client:
+            items = cleaning.find(client, PROJECT, containers=False, images=True)
+        for item in items:
+            process.read(cleaning.remove_command(engine.docker, item), env=engine.environment)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"

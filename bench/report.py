@@ -1,0 +1,133 @@
+"""Timings -> medians and ratios, as a Markdown table, as JSON, and in docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench.cases import Case
+from bench.measuring import Timing
+from tasks.core import engine, process
+from tasks.core.endpoint import Engine
+from tasks.core.errors import UsageError
+from tasks.core.render import output, tables
+from tasks.core.session import ROOT
+
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+BOTH = "both"
+HEADERS = ("compared (A / B)", "service", "runs", "A", "B", "ratio", "limit", "met")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: the seconds of each run of both sides. ``both`` adds the services up run by run."""
+
+    case: Case
+    service: str
+    a_seconds: tuple[float, ...]
+    b_seconds: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """The median of A by the median of B."""
+        return median(self.a_seconds) / median(self.b_seconds)
+
+    @property
+    def limit(self) -> str:
+        """What the ratio is meant to be."""
+        return f"{'≥' if self.case.at_least else '≤'} {self.case.limit:g}"
+
+
+def rows(timings: Sequence[Timing]) -> tuple[Row, ...]:
+    """The lines for every case of which all services have a whole run."""
+    cases = dict.fromkeys(timing.job.case for timing in timings)
+    return tuple(row for case in cases for row in _of_case(case, timings))
+
+
+def _of_case(case: Case, timings: Sequence[Timing]) -> tuple[Row, ...]:
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for timing in timings:
+        if timing.job.case == case and timing.job.run is not None:
+            seconds.setdefault((timing.job.service, timing.job.side), []).append(timing.seconds)
+    services = dict.fromkeys(service for service, _ in seconds)
+    sides = {(service, side) for service in services for side in ("a", "b")}
+    if not sides or not sides <= set(seconds):
+        return ()
+    # An interrupted bench may have one run more of some: only whole runs count.
+    whole = min(len(runs) for runs in seconds.values())
+    found = [
+        Row(case, one, *(tuple(seconds[one, side][:whole]) for side in ("a", "b")))
+        for one in services
+    ]
+    if len(found) > 1:
+        sums = (
+            tuple(map(sum, zip(*(seconds[one, side][:whole] for one in services), strict=True)))
+            for side in ("a", "b")
+        )
+        found.append(Row(case, BOTH, *sums))
+    return tuple(found)
+
+
+def table(found: Sequence[Row]) -> str:
+    """The lines as one Markdown table."""
+    return tables.table(HEADERS, [_cells(row) for row in found], markdown=True)
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.case.title,
+        row.service,
+        str(len(row.a_seconds)),
+        tables.seconds(median(row.a_seconds)),
+        tables.seconds(median(row.b_seconds)),
+        f"{row.ratio:.2f}",
+        row.limit,
+        "yes" if row.case.met(row.ratio) else "no",
+    ]
+
+
+def document(found: Sequence[Row], circumstances: str) -> str:
+    """The lines as JSON, with every single run."""
+    entries = [
+        {
+            "name": row.case.name,
+            "title": row.case.title,
+            "service": row.service,
+            "a_seconds": [round(one, 3) for one in row.a_seconds],
+            "b_seconds": [round(one, 3) for one in row.b_seconds],
+            "ratio": round(row.ratio, 4),
+            "limit": row.limit,
+            "met": row.case.met(row.ratio),
+        }
+        for row in found
+    ]
+    return tables.document({"circumstances": circumstances, "rows": entries})
+
+
+def circumstances(used: Engine) -> str:
+    """One line on where and when the figures arose."""
+    details = engine.details(used)
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    commit = process.read(
+        ("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*")
+    ).stdout.strip()
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {details.native}, "
+        f"{os.cpu_count()} processors, {gib:.0f} GiB of memory, engine {details.version}, "
+        f"buildx {details.buildx}, {details.storage} image store."
+    )
+
+
+def update(path: Path, found: Sequence[Row], circumstances: str) -> None:
+    """Put the table between the two markers of the page at ``path``; the rest of it stays."""
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UsageError(f"{path.name} has no place for the table: {BEGIN} and {END}")
+    filled = f"{BEGIN}\n\n{table(found)}\n\nMeasured on {circumstances}\n\n{END}"
+    output.write(path, f"{before}{filled}{after}")

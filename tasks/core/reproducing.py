@@ -1,0 +1,174 @@
+"""Whether one commit gives one image: built twice from nothing, compared file by file."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.core import contents, imagefiles, multiarch, process
+from tasks.core.builds import Build, Built, Wish, build
+from tasks.core.contents import Contents
+from tasks.core.entries import FileEntry
+from tasks.core.optimizing import GROUP
+from tasks.core.proofs.catalogue import Proof, Severity
+from tasks.core.session import Session
+from tasks.core.verdicts import Verdict
+
+PROOF = Proof(
+    "supply-chain.reproducible",
+    "Two builds of one commit give one image",
+    Severity.MEDIUM,
+    "What anybody can build again, nobody can tamper with unseen.",
+    "Built twice without cache; the digests of the manifests are compared, platform by platform.",
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One file, or document, that the two builds made differently; ``how`` says in what."""
+
+    target: str
+    platform: str
+    layer: str
+    path: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Digested:
+    """What a file held."""
+
+    digest: str
+
+
+class DigestInspector:
+    """Takes the digest of every file's content."""
+
+    def open(self, entry: FileEntry, head: bytes) -> _Digest:
+        """A probe for any file."""
+        return _Digest()
+
+
+class _Digest:
+    def __init__(self) -> None:
+        self._sum = hashlib.sha256()
+
+    def feed(self, piece: bytes) -> bool:
+        self._sum.update(piece)
+        return True
+
+    def result(self) -> Digested:
+        return Digested(self._sum.hexdigest())
+
+
+def verify(
+    session: Session, patterns: Sequence[str] = ()
+) -> tuple[tuple[Verdict, ...], tuple[Difference, ...]]:
+    """Build the optimized images, or the targets ``patterns``, twice without cache; compare.
+
+    Nothing of it goes into the engine. Download caches (`RUN --mount=type=cache`) stay: a build
+    that depends on what is in them is not reproducible, and the second one finds them fuller.
+    """
+    multiarch.demand_store(session)
+    names = tuple(session.everything().narrowed(patterns).targets) if patterns else (GROUP,)
+    with tempfile.TemporaryDirectory(prefix="slipway-") as name:
+        made = []
+        for number in ("first", "second"):
+            process.note(f"the {number} of two builds without cache …")
+            folder = Path(name) / number
+            folder.mkdir()
+            made.append(build(session, names, Wish(no_cache=True, archived=True, keep=folder)))
+        first, second = made
+        if first is None or second is None:
+            return (), ()
+        return _judged(first, second)
+
+
+def _judged(first: Build, second: Build) -> tuple[tuple[Verdict, ...], tuple[Difference, ...]]:
+    verdicts: list[Verdict] = []
+    found: list[Difference] = []
+    for one, other in zip(first.targets, second.targets, strict=True):
+        differing = [a.platform for a, b in zip(one.images, other.images, strict=True) if a != b]
+        here = tuple(_differences(one, other)) if differing else ()
+        found += here
+        for image in one.images:
+            mine = [each for each in here if each.platform == image.platform]
+            words = [f"{each.path}: {each.how}" for each in mine]
+            if image.platform in differing and not words:
+                words = ["the manifests differ in nothing that can be named"]
+            good = f"{image.digest} both times"
+            verdicts.append(PROOF.judge(one.target, image.platform, words, good, "one digest"))
+    return tuple(verdicts), tuple(found)
+
+
+def _differences(one: Built, other: Built) -> Iterator[Difference]:
+    pairs = zip(_opened(one), _opened(other), strict=True)
+    for a, b in pairs:
+        if a.digest != b.digest:
+            yield from compare(one.target, a, b)
+
+
+def _opened(built: Built) -> tuple[Contents, ...]:
+    assert built.archive is not None  # noqa: S101 - it was built to be kept
+    chunks = imagefiles.open_archive(built.archive)
+    return contents.read(chunks, built.target, (DigestInspector(),))
+
+
+def compare(target: str, a: Contents, b: Contents) -> Iterator[Difference]:
+    """Everything that is not the same in two images, layer by layer."""
+
+    def differs(layer: str, path: str, how: str) -> Difference:
+        return Difference(target, a.platform, layer, path, how)
+
+    if _without_layers(a.config) != _without_layers(b.config):
+        keys = sorted(
+            key
+            for key in {*a.config, *b.config} - {"rootfs"}
+            if a.config.get(key) != b.config.get(key)
+        )
+        yield differs("-", "(configuration)", f"differs in {', '.join(keys)}")
+    if len(a.layers) != len(b.layers):
+        yield differs("-", "(layers)", f"{len(a.layers)} and {len(b.layers)}")
+    for number, (mine, theirs) in enumerate(zip(a.layers, b.layers, strict=False), 1):
+        if mine.diff_id == theirs.diff_id:
+            continue
+        place = f"{number} of {len(a.layers)}"
+        lines = list(_entries(mine.entries, theirs.entries))
+        for path, how in lines:
+            yield differs(place, path, how)
+        if not lines:
+            yield differs(place, "(layer)", "the same files in another order, or other headers")
+
+
+def _entries(mine: Sequence[FileEntry], theirs: Sequence[FileEntry]) -> Iterator[tuple[str, str]]:
+    here, there = _by_path(mine), _by_path(theirs)
+    for path in sorted(here.keys() | there.keys()):
+        one, other = here.get(path), there.get(path)
+        if one is None or other is None:
+            yield contents.shown(path), f"only in the {'second' if one is None else 'first'} build"
+        elif one != other:
+            yield contents.shown(path), ", ".join(_changes(one, other)) or "differs"
+
+
+def _changes(one: FileEntry, other: FileEntry) -> Iterator[str]:
+    mine, theirs = one.finding(Digested), other.finding(Digested)
+    if mine != theirs or one.size_bytes != other.size_bytes:
+        yield f"content ({one.size_bytes} and {other.size_bytes} bytes)"
+    for name, words in (("kind", "kind"), ("mode", "permissions"), ("link", "link")):
+        if getattr(one, name) != getattr(other, name):
+            yield words
+    if (one.uid, one.gid) != (other.uid, other.gid):
+        yield "owner"
+    if one.modified != other.modified:
+        yield f"date ({one.modified} and {other.modified})"
+
+
+def _by_path(entries: Sequence[FileEntry]) -> Mapping[str, FileEntry]:
+    return {entry.path: entry for entry in entries}
+
+
+def _without_layers(config: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in config.items() if key != "rootfs"}
