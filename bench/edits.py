@@ -10,6 +10,8 @@ import json
 import re
 from pathlib import Path
 
+from tasks.core.errors import UsageError
+
 EMULATED = "emulated"
 LOCK = "package-lock.json"
 
@@ -66,6 +68,22 @@ PACKAGES = (
     ),
 )
 
+#: Under emulation tests take long: file, text, and what it becomes so that none runs out of time.
+PATIENCE = (
+    ("backend/vitest.config.ts", "testTimeout: 20_000,", "testTimeout: 900_000,"),
+    (
+        "frontend/vite.config.ts",
+        "  test: {\n    coverage:",
+        "  test: {\n    testTimeout: 900_000,\n    coverage:",
+    ),
+    ("frontend/src/test/setup.ts", "import { cleanup }", "import { cleanup, configure }"),
+    (
+        "frontend/src/test/setup.ts",
+        "afterEach(() => {",
+        "configure({ asyncUtilTimeout: 300_000 });\n\nafterEach(() => {",
+    ),
+)
+
 _CACHE = re.compile(r"(--mount=type=cache,id=)([a-z-]+)-\$BUILDARCH")
 _BAKE = """
 target "{service}-{emulated}" {{
@@ -81,11 +99,7 @@ target "{service}-{emulated}" {{
 def change_line(root: Path, service: str, run: int, mark: str) -> None:
     """Change one line of the sources of ``service`` in the copy at ``root``."""
     name, text = TEXTS[service][run % len(TEXTS[service])]
-    path = root / service / name
-    source = path.read_text(encoding="utf-8")
-    if source.count(text) != 1:
-        raise LookupError(f"{service}/{name} has {text!r} {source.count(text)} times, not once")
-    path.write_text(source.replace(text, f"{text} ({mark} {run})"), encoding="utf-8")
+    _replace(root / service / name, text, f"{text} ({mark} {run})")
 
 
 def change_dependency(root: Path, service: str, run: int, mark: str) -> None:
@@ -110,11 +124,13 @@ def change_dependency(root: Path, service: str, run: int, mark: str) -> None:
 
 
 def prepare(root: Path) -> None:
-    """Give the copy at ``root`` the emulated targets, and every variant caches of its own.
+    """Give the copy at ``root`` emulated targets, patient tests, and every variant its own caches.
 
     The emulated build shares its caches with the cross-built one, which is what it is compared
     with; the others share none: what one side downloads must not be a gift to the other.
     """
+    for name, old, new in PATIENCE:
+        _replace(root / name, old, new)
     with (root / "docker-bake.hcl").open("a", encoding="utf-8") as bake:
         for path in sorted(root.glob("*/Dockerfile.multiarch")):
             service = path.parent.name
@@ -136,3 +152,12 @@ def own_caches(text: str, variant: str) -> str:
 def emulated(text: str) -> str:
     """A Dockerfile.multiarch all of whose stages run as the target, as naive ones do."""
     return text.replace("--platform=$BUILDPLATFORM ", "").replace("BUILDARCH", "TARGETARCH")
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise UsageError(
+            f"{path.name} has {old!r} {text.count(old)} times, not once: mend bench/edits.py"
+        )
+    path.write_text(text.replace(old, new), encoding="utf-8")

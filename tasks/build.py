@@ -65,6 +65,8 @@ def multiarch(
     tables.choose(format_, multiarch_table.FORMATS)
     now = session.begin(c, env_file, profile, _with("PLATFORMS", platform, set_))
     if debug:
+        if output_ or format_ != "text":
+            raise UsageError("--debug prints a table: leave out --format and --output")
         _debug(now, multiarchs.DEBUG_GROUP, target, no_cache, push or bool(platform))
         return
     done = multiarchs.build(now, target, no_cache=no_cache, push=push)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,21 @@ def noted(engine: Engine, name: str) -> Noted | None:
     return probing.read_note(_notes(engine) / "instances" / name.lower())
 
 
+@contextmanager
+def apart(engine: Engine, builder: str, names: Collection[str]) -> Iterator[dict[str, Engine]]:
+    """The nodes called ``names`` of ``builder``, each as ``engine`` with that node alone.
+
+    Asked for what a node remembers, buildx asks all the others too, and fails when one is down.
+    """
+    known = noted(engine, builder)
+    with ExitStack() as stack:
+        yield {
+            node.name: stack.enter_context(probing.alone(engine, known, at))
+            for at, node in enumerate(known.nodes if known else ())
+            if known and len(known.nodes) > 1 and node.name in names
+        }
+
+
 def current(engine: Engine) -> str:
     """The builder that buildx uses when nobody names one."""
     around = process.merged(engine.environment)
@@ -113,20 +129,29 @@ def require(builder: Builder, platforms: Sequence[str], *, cross: bool = False) 
     node builds for itself. With ``cross`` nothing runs on the target platform, so that any node
     can build for any platform.
     """
-    down = [node for node in builder.nodes if not node.reachable]
-    for platform in platforms or ("",):
-        node = chosen(builder, platform)
-        if node is not None and not node.reachable:
-            raise OutOfReach(_down(builder, node, platforms))
-        if node is None and down:
-            # buildx asks all of its nodes for a platform that none was given, and waits in vain.
-            raise OutOfReach(_down(builder, down[0], platforms))
-        if node is None and not cross and not _may_run(builder, platform):
+    gone = missing(builder, platforms)
+    if gone is not None:
+        raise OutOfReach(_down(builder, gone, platforms))
+    for platform in platforms if not cross else ():
+        if chosen(builder, platform) is None and not _may_run(builder, platform):
             able = ", ".join(_offered(builder)) or "nothing"
             raise OutOfReach(
                 f"no node of builder {builder.name} builds {platform}; it builds {able}: "
                 "add a node with inv builder.create, or leave the platform out"
             )
+
+
+def missing(builder: Builder, platforms: Sequence[str]) -> Node | None:
+    """The first node that is down and that buildx needs for ``platforms``; None if all answer."""
+    down = [node for node in builder.nodes if not node.reachable]
+    for platform in platforms or ("",):
+        node = chosen(builder, platform)
+        if node is not None and not node.reachable:
+            return node
+        if node is None and down:
+            # buildx asks all of its nodes for a platform that none was given, and waits in vain.
+            return down[0]
+    return None
 
 
 def chosen(builder: Builder, platform: str) -> Node | None:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -20,15 +20,17 @@ from tasks.core import (
     daemon,
     definitions,
     exporting,
+    failing,
     history,
     needs,
     overlay,
     preflight,
     process,
+    runnable,
     splitting,
 )
+from tasks.core.builders import Builder
 from tasks.core.definitions import Definition
-from tasks.core.errors import BuildFailed, OutOfReach
 from tasks.core.exporting import Exported, PlatformImage
 from tasks.core.history import Step
 from tasks.core.overlay import Additions
@@ -101,8 +103,11 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     whole = preflight.resolved(session, asked)
     definition = whole.narrowed(wish.patterns)
     wanted = sorted(set(whole.asked(asked)) & set(definition.targets))
-    preflight.check(session, definition, push=wish.push, available=None, platforms=wish.platforms)
-    nodes = _nodes(session, definition, wish)
+    needed, available = runnable.for_build(session, definition.targets.values(), wish.platforms)
+    preflight.check(session, definition, push=wish.push, needed=needed, available=available)
+    builder = _builder(session)
+    wish = _suited(session, definition, wish, builder)
+    nodes = _checked(definition, wish, builder)
     additions = _additions(session, definition, wish)
     with _folder(wish) as folder:
         additions = needs.written(definition, additions, folder)
@@ -139,15 +144,38 @@ def _folder(wish: Wish) -> Iterator[Path]:
         yield Path(name)
 
 
-def _nodes(session: Session, definition: Definition, wish: Wish) -> int:
-    """How many nodes the builder has that was set. Raises OutOfReach when a needed one is down."""
+def _builder(session: Session) -> Builder | None:
+    """The builder that was set, if it is not an engine itself that builds."""
     name = session.settings["BUILDER"]
-    if not name or session.dry:
+    found = builders.inspect(session.engine, name) if name and not session.dry else None
+    return None if found is None or found.loads_images else found
+
+
+def _suited(session: Session, definition: Definition, wish: Wish, builder: Builder | None) -> Wish:
+    """``wish`` as ``builder`` can do it: the platforms of several nodes come as archives only.
+
+    What names no platform is for the engine that it goes to, whatever the nodes are by themselves.
+    """
+    if builder is None:
+        return wish
+    platforms = wish.platforms or (session.engine.native_platform,)
+    several = any(len(one.platforms or platforms) > 1 for one in definition.targets.values())
+    archived = wish.archived or (several and len(builder.nodes) > 1 and not wish.push)
+    return replace(wish, platforms=platforms, archived=archived)
+
+
+def _checked(definition: Definition, wish: Wish, builder: Builder | None) -> int:
+    """How many nodes will build. Raises OutOfReach when one that is needed is down."""
+    if builder is None:
         return 1
-    builder = builders.inspect(session.engine, name)
-    wanted = {p for one in definition.targets.values() for p in one.platforms or wish.platforms}
-    builders.require(builder, sorted(wanted), cross=True)
+    builders.require(builder, _platforms(definition, wish), cross=True)
     return len(builder.nodes)
+
+
+def _platforms(definition: Definition, wish: Wish) -> list[str]:
+    return sorted(
+        {p for one in definition.targets.values() for p in one.platforms or wish.platforms}
+    )
 
 
 def _additions(session: Session, definition: Definition, wish: Wish) -> Additions:
@@ -162,8 +190,12 @@ def _additions(session: Session, definition: Definition, wish: Wish) -> Addition
         inlines=provided.inlines,
         environ=os.environ,
         caches={
-            name: caching.of(settings, name, target.tags)
+            place: caching.of(settings, place, target.tags)
             for name, target in definition.targets.items()
+            for place in (
+                name,
+                *(splitting.part(name, each) for each in target.platforms or wish.platforms),
+            )
         },
         platforms=dict.fromkeys(definition.targets, wish.platforms),
         attestations=overlay.attestations(settings["PROVENANCE"], settings["SBOM"]),
@@ -201,7 +233,8 @@ def _run(
         stdin=overlay.serialise(plan.overlay),
     )
     if code != 0:
-        raise _failed(session, definition, since)
+        builder = session.settings["BUILDER"]
+        raise failing.explain(session, definition, since, builder, _platforms(definition, wish))
     told = json.loads(metadata.read_text())
     exported = dict(_taken_in(session, definition, plan, wish))
     took = monotonic() - started
@@ -249,34 +282,10 @@ def _results(
             if arrived
             else str(metadata[target].get("containerimage.digest", "")),
             seconds=max(traces[name].seconds for name in parts),
-            steps=history.unique(traces[name].steps for name in parts),
+            steps=history.unique(
+                history.made_for(plan.platforms.get(name), traces[name].steps) for name in parts
+            ),
             images=arrived.images if arrived else (),
             archive=arrived.archive if arrived else None,
             platforms=definition.targets[target].platforms,
         )
-
-
-def _failed(session: Session, definition: Definition, since: datetime) -> BuildFailed | OutOfReach:
-    """What broke, in one line: BuildKit's history knows the step even where output scrolled by."""
-    alive = process.read(
-        (session.engine.docker, "version", "--format", "{{.Server.Version}}"),
-        env=session.engine.environment,
-        check=False,
-        timeout=20,
-    )
-    if alive.returncode != 0:
-        return OutOfReach(
-            f"the engine at {session.engine.host} went away during the build: {alive.reason()}; "
-            "see: inv engine.status"
-        )
-    dockerfiles = {"Dockerfile"}  # what BuildKit calls one that is inline
-    for name in definition.targets:
-        stated = str(definition.raw["target"][name].get("dockerfile", "Dockerfile"))
-        dockerfiles |= {stated, Path(stated).name}
-    found = history.failure(session.engine, since, session.root, dockerfiles)
-    if found is None:
-        return BuildFailed("the build failed: buildx says above why")
-    said = f" ({found.log[-1].strip()})" if found.log else ""
-    place = f" at {found.step}" if found.step else ""
-    line = process.plain(f"the build failed{place}: {found.reason}{said}")
-    return BuildFailed(" ".join(line.split()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -57,6 +57,8 @@ class Stage:
     bases: tuple[str, ...]
     on_build_platform: bool
     sources: tuple[str, ...] = field(default=())
+    #: Whether a program is run in it.
+    runs: bool = False
 
 
 def base_references(
@@ -136,7 +138,8 @@ def stages(text: str, build_args: Mapping[str, str]) -> tuple[Stage, ...]:
         elif made:
             last = made[-1]
             sources = (*last.sources, *_sources(instruction))
-            made[-1] = Stage(last.name, last.bases, last.on_build_platform, sources)
+            runs = last.runs or instruction.name == "RUN"
+            made[-1] = replace(last, sources=sources, runs=runs)
     return tuple(made)
 
 
@@ -147,21 +150,61 @@ def text_references(
     all_stages = stages(text, build_args)
     if not all_stages:
         raise UsageError(f"{origin}: the Dockerfile has no FROM")
-    last = len(all_stages)
-    start = last - 1 if not wanted else _position(wanted, all_stages, last)
-    if start is None:
-        names = ", ".join(stage.name for stage in all_stages if stage.name) or "none has a name"
-        raise UsageError(f"{origin}: there is no stage {wanted!r} (stages: {names})")
+    start = _wanted(wanted, all_stages, origin)
     frontend = directives(text).get("syntax")
     found = [BaseUse(frontend, on_build_platform=True)] if frontend else []
     return tuple(dict.fromkeys([*found, *_reached(start, all_stages)]))
 
 
-def _reached(start: int, all_stages: Sequence[Stage]) -> Iterator[BaseUse]:
-    """Walk from stage ``start`` over everything it is based on, copies from or mounts."""
+def runs_on_target(text: str, build_args: Mapping[str, str], wanted: str | None) -> bool:
+    """Whether building ``wanted`` runs a program of the target's platform.
+
+    A stage is of the platform that its FROM names, else of its base's; the rest only copies.
+    """
+    all_stages = stages(text, build_args)
+    if not all_stages:
+        return False
+    reached = _positions(_wanted(wanted, all_stages, "the Dockerfile"), all_stages)
+    return any(all_stages[at].runs and not _builds(at, all_stages) for at in reached)
+
+
+def _wanted(wanted: str | None, all_stages: Sequence[Stage], origin: str) -> int:
+    """Where the stage ``wanted`` stands; the last one if none is named."""
+    last = len(all_stages)
+    start = last - 1 if not wanted else _position(wanted, all_stages, last)
+    if start is None:
+        names = ", ".join(stage.name for stage in all_stages if stage.name) or "none has a name"
+        raise UsageError(f"{origin}: there is no stage {wanted!r} (stages: {names})")
+    return start
+
+
+def _builds(position: int, all_stages: Sequence[Stage]) -> bool:
+    """Whether a stage runs on the platform of the build, by itself or by what it is based on."""
+    stage = all_stages[position]
+    inner = [_position(name, all_stages, position) for name in stage.bases]
+    based = [_builds(at, all_stages) for at in inner if at is not None]
+    return stage.on_build_platform or (bool(based) and all(based))
+
+
+def _positions(start: int, all_stages: Sequence[Stage]) -> Iterator[int]:
+    """Walk from stage ``start`` over every stage it is based on, copies from or mounts."""
     waiting, seen = [start], {start}
     while waiting:
         position = waiting.pop(0)
+        yield position
+        stage = all_stages[position]
+        needed = [(name, position) for name in stage.bases]
+        needed += [(name, len(all_stages)) for name in stage.sources]
+        for name, before in needed:
+            inner = _position(name, all_stages, before)
+            if inner is not None and inner not in seen:
+                seen.add(inner)
+                waiting.append(inner)
+
+
+def _reached(start: int, all_stages: Sequence[Stage]) -> Iterator[BaseUse]:
+    """The images from outside that the stages on the way from ``start`` need."""
+    for position in _positions(start, all_stages):
         stage = all_stages[position]
         needed = [(name, stage.on_build_platform, position) for name in stage.bases]
         needed += [(name, False, len(all_stages)) for name in stage.sources]
@@ -169,9 +212,6 @@ def _reached(start: int, all_stages: Sequence[Stage]) -> Iterator[BaseUse]:
             inner = _position(name, all_stages, before)
             if inner is None and name.lower() != SCRATCH and "$" not in name:
                 yield BaseUse(name, on_build_platform)
-            elif inner is not None and inner not in seen:
-                seen.add(inner)
-                waiting.append(inner)
 
 
 def _position(name: str, all_stages: Sequence[Stage], before: int) -> int | None:

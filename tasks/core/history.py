@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.core import buildx, process
+from tasks.core import builders, buildx, process
 from tasks.core.endpoint import Engine
 
 #: BuildKit names what a Dockerfile asked for "[stage 3/7] RUN …", its own errands "[internal] …".
@@ -30,12 +30,14 @@ class Step:
     seconds: float
     #: When it was done, in seconds from the start of the build.
     ended_seconds: float = 0.0
+    #: The platform that the whole build was for, if it was one: BuildKit names none then.
+    only: str | None = None
 
     @property
     def platform(self) -> str | None:
         """The platform that it was for, where BuildKit says one: "[linux/arm64 stage 2/3] …"."""
         found = _FOR.match(self.name)
-        return found["platform"] if found else None
+        return self.only or (found["platform"] if found else None)
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,12 @@ class Failure:
 
 def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
     """What building each target took, by target, from their build refs."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        done = pool.map(lambda ref: _logs(engine, ref), refs.values())
+    # "builder/node/id"
+    places = {ref: (*ref.split("/")[:-1], "", "")[:2] for ref in refs.values()}
+    builder = next((name for name, _ in places.values()), "")
+    names = {node for _, node in places.values()}
+    with builders.apart(engine, builder, names) as nodes, ThreadPoolExecutor(4) as pool:
+        done = pool.map(lambda ref: _logs(nodes.get(places[ref][1], engine), ref), refs.values())
         return dict(zip(refs, done, strict=True))
 
 
@@ -100,13 +106,22 @@ def unique(groups: Iterable[Iterable[Step]]) -> tuple[Step, ...]:
     return tuple(found.values())
 
 
+def made_for(platform: str | None, steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps of a build for one ``platform`` (None: for several, as their names say)."""
+    return tuple(replace(step, only=platform) for step in steps)
+
+
 def failure(
-    engine: Engine, since: datetime, root: Path, dockerfiles: Collection[str]
+    engine: Engine,
+    since: datetime,
+    root: Path,
+    dockerfiles: Collection[str],
+    notes: Mapping[str, str],
 ) -> Failure | None:
     """What broke the build of the repository at ``root`` that started at ``since``, if known.
 
     The engine's history is everybody's: builds of other checkouts are told apart by the folder
-    that buildx noted down for each of its builds.
+    that buildx noted down for each of its builds, where the environment ``notes`` says.
     """
     listed = process.read(
         buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
@@ -115,7 +130,7 @@ def failure(
         record = json.loads(line)
         if record.get("status") != "Error" or _moment(record["created_at"]) < since:
             continue
-        folder = _folder_of(record["ref"], process.merged(engine.environment))
+        folder = _folder_of(record["ref"], process.merged(notes))
         if folder is not None and not folder.is_relative_to(root.resolve()):
             continue
         inspected = process.read(

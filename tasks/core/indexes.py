@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.core import (
-    builders,
     contents,
     daemon,
     definitions,
@@ -18,6 +17,7 @@ from tasks.core import (
     policy,
     process,
     pushing,
+    runnable,
     sandbox,
     waiting,
 )
@@ -27,7 +27,7 @@ from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.policy import Policy
 from tasks.core.proofs import platforms, runtime
 from tasks.core.proofs.runtime import Subject
-from tasks.core.provision import emulation
+from tasks.core.provision import references
 from tasks.core.provision.registry import platform_names
 from tasks.core.session import Session
 from tasks.core.verdicts import Verdict
@@ -57,7 +57,7 @@ def prove(session: Session, subjects: Sequence[Index]) -> tuple[Verdict, ...]:
     Whatever ends this, no container of it is left.
     """
     foreign = {name for one in subjects for name in one.promised}
-    ensure_runnable(session, sorted(foreign))
+    runnable.ensure(session.engine, sorted(foreign))
     with closing(daemon.connect(session.engine)) as client:
         found = [verdict for one in subjects for verdict in _prove(session, client, one)]
     return tuple(found)
@@ -68,8 +68,8 @@ def prove_any(
 ) -> tuple[Verdict, ...]:
     """Prove the image ``reference``, of whoever built it, in the engine or in its registry.
 
-    ``wanted`` are the platforms that it has to hold; none: those of the bake target with that tag,
-    else all that it lists. What is pulled for this is removed again. Raises UsageError for what is
+    ``wanted`` are the platforms that it has to hold; none: those of the bake target it is of, else
+    all that it lists. What is pulled for this is removed again. Raises UsageError for what is
     no name, OutOfReach when nobody has the image.
     """
     owner = _owner(session, reference)
@@ -86,11 +86,29 @@ def prove_any(
 
 
 def _owner(session: Session, reference: str) -> Target | None:
-    """The bake target that gives its image this name."""
+    """The bake target whose policy holds for an image of this name.
+
+    The one with this very tag; else, for another version or registry, the one of several platforms
+    whose repository has the same last name.
+    """
     if not definitions.has_bake_file(session.root, session.files):
         return None
     targets = session.everything().targets.values()
-    return next((target for target in targets if reference in target.tags), None)
+    tagged = [
+        one for one in targets if exporting.named(reference) in map(exporting.named, one.tags)
+    ]
+    called = [
+        one
+        for one in targets
+        if one.platforms and _last_name(reference) in map(_last_name, one.tags)
+    ]
+    if tagged:
+        return tagged[0]
+    return called[0] if len(called) == 1 else None
+
+
+def _last_name(reference: str) -> str:
+    return references.parse(reference).path.rpartition("/")[2]
 
 
 @contextmanager
@@ -161,21 +179,6 @@ def _listed(client: DockerClient, reference: str) -> tuple[str, ...]:
     return held[0].listed or tuple(each.platform for each in held)
 
 
-def ensure_runnable(session: Session, wanted: Sequence[str]) -> None:
-    """Have the engine run containers of every platform ``wanted``.
-
-    An engine of the machine's own may have its emulation elsewhere, as Docker Desktop: it is
-    asked. Raises OutOfReach naming the platform that cannot be run, and the mend.
-    """
-    foreign = [name for name in wanted if name != session.engine.native_platform]
-    if foreign and session.engine.kind == "system":
-        own = builders.inspect(session.engine, builders.own(session.engine))
-        offered = {name for node in own.nodes for name in node.platforms}
-        foreign = [name for name in foreign if name not in offered]
-    if foreign:
-        emulation.ensure_emulation(foreign)
-
-
 def _prove(session: Session, client: DockerClient, index: Index) -> Iterator[Verdict]:
     process.note(f"proving {index.target} on {', '.join(index.promised)} …")
     chunks = client.api.get_image(index.reference)
@@ -201,5 +204,6 @@ def _subject(index: Index, held: Contents, demanded: Policy, native: str) -> Sub
         healthy_seconds=demanded.healthy_seconds * slowness,
         stop_seconds=demanded.stop_seconds * slowness,
     )
-    config: Mapping[str, Any] = held.config.get("config") or {}
-    return Subject(index.target, index.reference, held.platform, config, demanded, True, slowness)
+    config = held.config.get("config")
+    known = config if isinstance(config, Mapping) else {}
+    return Subject(index.target, index.reference, held.platform, known, demanded, True, slowness)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from tasks.core import builds, daemon, indexes, process, pushing, verdicts
+from tasks.core import builds, daemon, indexes, process, pushing, runnable, verdicts
 from tasks.core.builds import Build, Wish
 from tasks.core.errors import OutOfReach
 from tasks.core.indexes import Index
@@ -39,7 +39,7 @@ def build(
         pushing.check_group(session, GROUP, patterns)
     if not session.dry:
         # Now, not after minutes of building: a platform that cannot run here cannot be proven.
-        indexes.ensure_runnable(session, _platforms(session, patterns))
+        runnable.ensure(session.engine, _platforms(session, patterns))
     wish = Wish(patterns, no_cache, archived=True, platforms=session.settings.platforms)
     made = builds.build(session, [GROUP], wish)
     if made is None:

@@ -94,19 +94,20 @@ def _unreachable(session: Session, definition: Definition) -> frozenset[str]:
 def _inlined(definition: Definition, unreachable: frozenset[str]) -> Iterator[tuple[str, str]]:
     for name, target in definition.targets.items():
         if _frontend(target) in unreachable:
-            yield name, dockerfile.without_syntax(_text(target))
+            yield name, dockerfile.without_syntax(text_of(target) or "")
+
+
+def text_of(target: Target) -> str | None:
+    """The text of a target's Dockerfile; None where it is not on this machine."""
+    if target.inline is not None:
+        return target.inline
+    if target.dockerfile is None or not target.dockerfile.is_file():
+        return None
+    return target.dockerfile.read_text(encoding="utf-8", errors="replace")
 
 
 def _frontend(target: Target) -> str | None:
-    if target.inline is None and (target.dockerfile is None or not target.dockerfile.is_file()):
-        return None
-    return dockerfile.directives(_text(target)).get("syntax")
-
-
-def _text(target: Target) -> str:
-    if target.inline is not None or target.dockerfile is None:
-        return target.inline or ""
-    return target.dockerfile.read_text(encoding="utf-8", errors="replace")
+    return dockerfile.directives(text_of(target) or "").get("syntax")
 
 
 def _uses(target: Target) -> tuple[dockerfile.BaseUse, ...]:

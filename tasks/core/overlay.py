@@ -7,6 +7,7 @@ needs to know none of it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,10 @@ from tasks.core.definitions import Target
 PROJECT_LABEL = "dev.slipway.project"
 CA_SECRET = "ca"  # noqa: S105 - the secret's id, not its value
 NPMRC_SECRET = "npmrc"  # noqa: S105 - the same
+#: What would begin a template; and a lone dollar: bake first takes its standard input for a compose
+#: file, and complains of a variable that is called like the rest of a password.
+_ESCAPES = {"${": "$${", "%{": "%%{", "$": '${"$"}'}
+_SPECIAL = re.compile(r"\$\{|%\{|\$")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
@@ -67,12 +72,18 @@ def serialise(overlay: Mapping[str, Any]) -> str:
 
 
 def readable(targets: Mapping[str, Target], overlay: Mapping[str, Any]) -> tuple[str, ...]:
-    """The secret files that bake has to be allowed to read."""
+    """The files and folders that bake has to be allowed to read: secrets and local caches."""
     secrets = [secret for target in targets.values() for secret in target.secrets]
-    secrets += [
-        secret for entry in overlay["target"].values() for secret in entry.get("secret", ())
-    ]
-    return tuple(sorted({secret["src"] for secret in secrets if secret.get("src")}))
+    secrets += _entries(overlay, "secret")
+    found = {
+        entry["src"] for entry in (*secrets, *_entries(overlay, "cache-from")) if entry.get("src")
+    }
+    return tuple(sorted(found))
+
+
+def writable(overlay: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folders of local caches, that bake has to be allowed to write."""
+    return tuple(sorted({e["dest"] for e in _entries(overlay, "cache-to") if e.get("dest")}))
 
 
 def attestations(provenance: str, sbom: str) -> tuple[Mapping[str, str], ...]:
@@ -84,6 +95,10 @@ def attestations(provenance: str, sbom: str) -> tuple[Mapping[str, str], ...]:
         generator = {} if sbom == "on" else {"generator": sbom}
         found.append({"type": "sbom", **generator})
     return tuple(found)
+
+
+def _entries(overlay: Mapping[str, Any], key: str) -> list[Mapping[str, str]]:
+    return [one for entry in overlay["target"].values() for one in entry.get(key, ())]
 
 
 def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def _secrets(target: Target, additions: Additions) -> Iterator[dict[str, str]]:
 
 def _escaped(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("${", "$${").replace("%{", "%%{")
+        return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value)
     if isinstance(value, Mapping):
         return {_escaped(key): _escaped(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -59,13 +59,13 @@ def check(
     definition: Definition,
     *,
     push: bool,
+    needed: Mapping[str, Sequence[str]],
     available: Sequence[str] | None,
-    platforms: Sequence[str] = (),
 ) -> None:
     """Raise UsageError, with one line a problem, if ``definition`` should not be built as it is.
 
-    ``available`` are the platforms that the builder can do; None if that is not known, or does not
-    matter because nothing is run on them. ``platforms`` are for targets that name none.
+    ``needed`` are, by target, the platforms whose programs run while it is built; ``available``
+    those that the builder runs, None if that does not matter.
     """
     asked = definition.asked((DEFAULT,)) or tuple(definition.targets)
     wanted = [definition.targets[name] for name in asked]
@@ -84,8 +84,7 @@ def check(
         *(targetchecks.pushes(wanted, registry) if push else ()),
     ]
     if available is not None:
-        each = {name: target.platforms or platforms for name, target in everything.items()}
-        found += targetchecks.platforms(each, available)
+        found += targetchecks.platforms(needed, available)
     if found:
         raise UsageError(_lines(session, found))
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,8 +132,9 @@ def parse_total(said: str) -> int | None:
     return None
 
 
-def probed(engine: Engine, noted: Noted, at: int) -> Node:
-    """Node number ``at``, asked whether it answers."""
+@contextmanager
+def alone(engine: Engine, noted: Noted, at: int) -> Iterator[Engine]:
+    """``engine`` in notes of its own, in which the builder has node number ``at`` only."""
     with tempfile.TemporaryDirectory(prefix="slipway-node-") as folder:
         instances = Path(folder, "instances")
         instances.mkdir()
@@ -141,7 +143,13 @@ def probed(engine: Engine, noted: Noted, at: int) -> Node:
         raw = {**noted.raw[at], "Platforms": None}
         (instances / noted.name).write_text(json.dumps({**alone, "Nodes": [raw]}))
         private = {**engine.environment, "BUILDX_CONFIG": folder, endpoint.BUILDER: noted.name}
-        return asked(engine, noted.driver, noted.nodes[at], noted.name, private)
+        yield replace(engine, environment=private)
+
+
+def probed(engine: Engine, noted: Noted, at: int) -> Node:
+    """Node number ``at``, asked whether it answers."""
+    with alone(engine, noted, at) as node:
+        return asked(node, noted.driver, noted.nodes[at], noted.name, node.environment)
 
 
 def asked(

@@ -130,7 +130,7 @@ def _read_back(client: DockerClient, digest: str, tag: str) -> None:
         try:
             found.append(client.api.inspect_distribution(tag)["Descriptor"]["digest"])
         except APIError as error:
-            raise PushFailed(str(error.explanation or error)) from None
+            raise PushFailed(f"reading it back: {error.explanation or error}") from None
 
     retried(ask, tag)
     if found[-1] != digest:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tasks.core import exporting, overlay
+from tasks.core.caching import Cache
 from tasks.core.definitions import Definition
 from tasks.core.overlay import Additions
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The targets to name to bake, the overlay, and by target the archives that will be there."""
+    """The targets to name to bake, the overlay, and by target the archives that will be there.
+
+    ``platforms`` has the platform of each bake target that is built for one alone.
+    """
 
     names: tuple[str, ...]
     overlay: Mapping[str, Any]
     archives: Mapping[str, tuple[Path, ...]]
     split: Mapping[str, tuple[str, ...]]
+    platforms: Mapping[str, str] = field(default_factory=dict)
 
     def parts(self, target: str) -> tuple[str, ...]:
         """The bake targets that ``target`` was built as."""
@@ -39,39 +44,64 @@ def plan(
 
     With several ``nodes`` buildx merges the platforms of an image in a registry only, under its
     tags, before anybody has proven it. So each platform becomes a target of its own, which buildx
-    gives to the node that does it, and the archives are joined here.
+    gives to the node that does it, and the archives are joined here. ``additions`` may have a cache
+    for each of those under its own name, see ``part``.
     """
+    platforms = {
+        name: definition.targets[name].platforms or additions.platforms.get(name, ())
+        for name in wanted
+    }
+    alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
     if not archived:
-        return Plan(tuple(wanted), overlay.compose(definition.targets, additions), {}, {})
-    split: dict[str, tuple[str, ...]] = {}
-    archives: dict[str, tuple[Path, ...]] = {}
-    outputs: dict[str, Mapping[str, str]] = {}
-    extra: dict[str, Any] = {}
-    for name in wanted:
-        platforms = definition.targets[name].platforms or additions.platforms.get(name, ())
-        parts = {_part(name, each): each for each in platforms} if nodes > 1 else {}
-        if len(parts) < 2:
-            parts = {name: ""}
-        else:
-            split[name] = tuple(parts)
-        archives[name] = tuple(folder / f"{part}.part.tar" for part in parts)
-        for (part, platform), archive in zip(parts.items(), archives[name], strict=True):
-            if platform:
-                extra[part] = _derived(name, platform, archive)
-            else:
-                outputs[name] = exporting.output(archive)
-    composed = overlay.compose(definition.targets, replace(additions, outputs=outputs))
-    names = [part for name in wanted for part in split.get(name, (name,))]
-    return Plan(tuple(names), {"target": {**composed["target"], **extra}}, archives, split)
+        composed = overlay.compose(definition.targets, additions)
+        return Plan(tuple(wanted), composed, {}, {}, alone)
+    parts = {
+        name: {part(name, each): each for each in listed}
+        for name, listed in platforms.items()
+        if nodes > 1 and len(listed) > 1
+    }
+    archives = {
+        name: tuple(folder / f"{each}.part.tar" for each in parts.get(name, (name,)))
+        for name in wanted
+    }
+    whole = {name: exporting.output(archives[name][0]) for name in wanted if name not in parts}
+    composed = overlay.compose(definition.targets, replace(additions, outputs=whole))
+    derived = {
+        each: entry
+        for name in parts
+        for each, entry in _derived(name, parts[name], archives[name], additions)
+    }
+    return Plan(
+        names=tuple(each for name in wanted for each in parts.get(name, (name,))),
+        overlay={"target": {**composed["target"], **derived}},
+        archives=archives,
+        split={name: tuple(each) for name, each in parts.items()},
+        platforms={**alone, **{k: v for each in parts.values() for k, v in each.items()}},
+    )
 
 
-def _part(target: str, platform: str) -> str:
+def part(target: str, platform: str) -> str:
+    """What the target is called that builds ``target`` for ``platform`` alone."""
     return f"{target}--{platform.replace('/', '-')}"
 
 
-def _derived(target: str, platform: str, archive: Path) -> dict[str, Any]:
-    return {
-        "inherits": [target],
-        "platforms": [platform],
-        "output": [exporting.output(archive)],
-    }
+def _derived(
+    target: str, parts: Mapping[str, str], archives: Sequence[Path], additions: Additions
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The bake targets that build ``target``, one a platform.
+
+    Two that write to one cache overwrite each other: what names a cache of its own keeps it for
+    its first platform alone.
+    """
+    for at, ((name, platform), archive) in enumerate(zip(parts.items(), archives, strict=True)):
+        entry: dict[str, Any] = {
+            "inherits": [target],
+            "platforms": [platform],
+            "output": [exporting.output(archive)],
+        }
+        cache = additions.caches.get(name, Cache())
+        if cache.sources:
+            entry["cache-from"] = list(cache.sources)
+        if cache.destinations or at:
+            entry["cache-to"] = list(cache.destinations)
+        yield name, entry

@@ -7,11 +7,13 @@ person who runs them are left alone.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,6 +74,27 @@ def client(engine: Engine) -> Iterator[DockerClient]:
     """The engine's API."""
     with contextlib.closing(daemon.connect(engine)) as connected:
         yield connected
+
+
+@contextlib.contextmanager
+def emulation_lock(*, alone: bool = False) -> Iterator[None]:
+    """Hold this while containers of foreign platforms run; ``alone`` to turn emulation off.
+
+    The kernel's handlers are the whole machine's: tests that run side by side share them.
+    """
+    with Path(tempfile.gettempdir(), "slipway-test-emulation.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+def remove_images(client: DockerClient, project: str) -> None:
+    """Remove what tests built under a project of their own, under all of its names."""
+    from docker.errors import ImageNotFound
+
+    for image in client.images.list(filters={"label": f"dev.slipway.project={project}"}):
+        for name in image.tags or [str(image.id)]:
+            with contextlib.suppress(ImageNotFound):  # it went with another name
+                client.images.remove(name)
 
 
 def copy_repository(destination: Path) -> Path:

@@ -47,14 +47,24 @@ class TwoNodes:
     engines: tuple[Engine, Engine]
 
     @property
+    def registry(self) -> str:
+        """``127.0.0.1:PORT`` of the registry that both engines push to."""
+        location = self.engines[1].registry
+        assert location is not None
+        return location
+
+    @property
     def engine(self) -> Engine:
         """The first engine, in the environment that knows the builder."""
         return self.engines[0]
 
 
 @contextlib.contextmanager
-def second_engine(first: Engine, root: Path) -> Iterator[Engine]:
-    """An engine with a store and a network of its own under ``root``, and the first's registry."""
+def second_engine(first: Engine, root: Path, *, classic: bool = False) -> Iterator[Engine]:
+    """An engine with a store and a network of its own under ``root``, and the first's registry.
+
+    ``classic``: with the image store that engines had before containerd's.
+    """
     if machine.unsuitable():
         cannot_run(f"a second engine cannot run here: {machine.unsuitable()}")
     usual = homes.current()
@@ -69,7 +79,9 @@ def second_engine(first: Engine, root: Path) -> Iterator[Engine]:
     try:
         network.attach(guest)
         settings = home.root / "daemon.json"
-        homes.write(settings, json.dumps(embedded.configuration(home, mirror, guest)))
+        configuration = embedded.configuration(home, mirror, guest)
+        configuration["features"] = {"containerd-snapshotter": not classic}
+        homes.write(settings, json.dumps(configuration))
         program = str(usual.tools / "usr/sbin/dockerd")
         daemon = Daemon(
             "the second engine",
@@ -124,6 +136,31 @@ def two_nodes(first: Engine, folder: Path, name: str = "slipway-two") -> Iterato
                 yield TwoNodes(name, engines[0].environment, (one, two), engines)
             finally:
                 shutil.rmtree(folder / "buildx", ignore_errors=True)
+
+
+def alone(engine: Engine) -> Engine:
+    """The engine as the builder that it is by itself."""
+    return replace(engine, environment={**engine.environment, "BUILDX_BUILDER": "default"})
+
+
+def builds_of(engine: Engine) -> set[str]:
+    """The ids of the builds that the engine itself remembers."""
+    said = process.read(
+        (engine.docker, "buildx", "history", "ls", "--format", "json"),
+        env=alone(engine).environment,
+        timeout=60,
+    ).stdout
+    return {json.loads(line)["ref"].rpartition("/")[2] for line in said.splitlines()}
+
+
+def told_of(engine: Engine, ref: str) -> str:
+    """Everything that the engine itself remembers of one build."""
+    said = process.read(
+        (engine.docker, "buildx", "history", "logs", "--progress=rawjson", ref),
+        env=alone(engine).environment,
+        timeout=60,
+    )
+    return said.stderr + said.stdout
 
 
 class Node:

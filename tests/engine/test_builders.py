@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import time
@@ -16,7 +15,7 @@ from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import registry
 from tests.engine.conftest import Ran, make_scratch, run_task
-from tests.engine.second import TwoNodes, two_nodes
+from tests.engine.second import TwoNodes, builds_of, told_of, two_nodes
 
 BOTH = "linux/amd64,linux/arm64"
 
@@ -55,16 +54,6 @@ def command(two: TwoNodes, context: Path, *words: str) -> tuple[str, ...]:
     return (two.engine.docker, *build, "--platform", BOTH, *words, str(context))
 
 
-def history(engine: Engine) -> set[str]:
-    """The ids of the builds that the engine itself remembers."""
-    said = process.read(
-        (engine.docker, "buildx", "history", "ls", "--format", "json"),
-        env={**engine.environment, "BUILDX_BUILDER": "default"},
-        timeout=60,
-    ).stdout
-    return {json.loads(line)["ref"].rpartition("/")[2] for line in said.splitlines()}
-
-
 def inv(root: Path, two: TwoNodes, *words: str) -> Ran:
     return run_task(root, *words, env=two.environment)
 
@@ -72,9 +61,8 @@ def inv(root: Path, two: TwoNodes, *words: str) -> Ran:
 def test_each_platform_is_built_on_its_own_node(
     whole: TwoNodes, context: Path, tmp_path: Path
 ) -> None:
-    before = [history(engine) for engine in whole.engines]
-    location = whole.engines[1].registry
-    assert location is not None
+    before = [builds_of(engine) for engine in whole.engines]
+    location = whole.registry
     metadata = tmp_path / "metadata.json"
     reference = f"{location}/slipway.test/two:1"
     words = ("--push", "--tag", reference, "--metadata-file", str(metadata))
@@ -87,17 +75,12 @@ def test_each_platform_is_built_on_its_own_node(
     assert stored is not None
     assert set(stored.platforms) == {"linux/amd64", "linux/arm64"}
 
-    known = [history(engine) for engine in whole.engines]
+    known = [builds_of(engine) for engine in whole.engines]
     new = [now - old for now, old in zip(known, before, strict=True)]
     assert new[0] & new[1], "one build, known to both engines"
     ref = next(iter(new[0] & new[1]))
     for at, platform in enumerate(("amd64", "arm64")):
-        said = process.read(
-            (whole.engine.docker, "buildx", "history", "logs", "--progress=rawjson", ref),
-            env={**whole.engines[at].environment, "BUILDX_BUILDER": "default"},
-            timeout=60,
-        )
-        steps = said.stderr + said.stdout
+        steps = told_of(whole.engines[at], ref)
         assert f'RUN echo \\"{platform} ' in steps or f"[linux/{platform} stage-1" in steps
         other = {"amd64": "arm64", "arm64": "amd64"}[platform]
         assert f"[linux/{other} stage-1" not in steps
@@ -106,8 +89,7 @@ def test_each_platform_is_built_on_its_own_node(
 def test_a_node_lost_during_the_build_fails_it_and_pushes_nothing(
     whole: TwoNodes, context: Path, tmp_path: Path
 ) -> None:
-    location = whole.engines[1].registry
-    assert location is not None
+    location = whole.registry
     words = ("--push", "--tag", f"{location}/slipway.test/lost:1", "--progress=plain")
     arguments = ("--build-arg", "PAUSE=20", "--build-arg", f"MARK={tmp_path}")
     log = tmp_path / "log"

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.dockerfile import BaseUse, base_references, instructions, substitute
+from tasks.core.dockerfile import (
+    BaseUse,
+    base_references,
+    instructions,
+    runs_on_target,
+    substitute,
+)
 from tasks.core.errors import UsageError
 
 
@@ -112,3 +118,23 @@ def test_instructions_keep_their_order_and_drop_comments() -> None:
 
 def test_an_unset_variable_becomes_empty() -> None:
     assert substitute("a$B${C}d", {}) == "ad"
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("FROM a\nRUN x", True),
+        ("FROM a\nCOPY x /x", False),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nRUN x\nFROM c\nCOPY --from=b /x /x", False),
+        (
+            "FROM --platform=$BUILDPLATFORM a AS b\nFROM b AS d\nRUN x\nFROM c\nCOPY --from=d / /",
+            False,
+        ),
+        ("FROM a AS b\nRUN x\nFROM c\nCOPY --from=b /x /x", True),
+        ("FROM a AS unused\nRUN x\nFROM c", False),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nFROM c AS b\nRUN x\nFROM b", True),
+        ("", False),
+    ],
+)
+def test_what_runs_on_the_targets_platform(text: str, runs: bool) -> None:
+    assert runs_on_target(text, {}, None) is runs

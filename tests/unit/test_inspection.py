@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core import definitions, inspection, reproducing, settings
+from tasks.core.contents import Contents
 from tasks.core.errors import UsageError
 from tasks.core.reproducing import DigestInspector
 from tasks.core.session import Session
@@ -61,7 +62,7 @@ def test_the_secrets_of_builds_and_settings_are_searched_for(
 
 
 def test_two_builds_are_compared_file_by_file() -> None:
-    def built(text: bytes, date: int, *more: layers.Member) -> inspection.Contents:
+    def built(text: bytes, date: int, *more: layers.Member) -> Contents:
         files = [layers.file("same", b"s"), layers.file("app/x", text), *more]
         files.append(layers.file("dated", b"d", mtime=date))
         return layers.image(layers.layer(*files), inspectors=(DigestInspector(),))

@@ -290,8 +290,10 @@ def test_all_problems_come_at_once_and_without_secrets(
     }
     document = {"target": {"a": entry, "b": entry}, "group": {"default": {"targets": ["a", "b"]}}}
     definition = definitions.parse(root, json.loads(json.dumps(document)))
+    needed = {name: ["linux/s390x"] for name in "ab"}
+    can = ["linux/amd64"]
     with pytest.raises(UsageError) as caught:
-        preflight.check(session(root), definition, push=True, available=["linux/amd64"])
+        preflight.check(session(root), definition, push=True, needed=needed, available=can)
     lines = str(caught.value).splitlines()
     assert caught.value.code == 2
     assert [line.split(": ")[0] for line in lines] == [
@@ -310,7 +312,7 @@ def test_what_nobody_asked_for_carries_no_tag(root: Path) -> None:
     entry = {"tags": ["x"]}
     document = {"target": {"a": entry, "base": entry}, "group": {"default": {"targets": ["a"]}}}
     definition = definitions.parse(root, document)
-    preflight.check(session(root), definition, push=False, available=None)
+    preflight.check(session(root), definition, push=False, needed={}, available=None)
 
 
 def test_bakes_refusal_of_a_missing_secret_does_not_hide_the_rest(

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ ARCHITECTURES = {
 LOCAL = ("unix://", "npipe://")
 #: How long a container without health check and port is watched before it counts as running.
 OBSERVED_SECONDS = 1.0
+_TCP_PORT = re.compile(r"([0-9]{1,5})/tcp")
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class Subject:
         """The port of the policy, else the only TCP port that the image exposes."""
         if self.policy.port:
             return self.policy.port
-        exposed = [name for name in self.config.get("ExposedPorts") or () if name.endswith("/tcp")]
-        return int(exposed[0].partition("/")[0]) if len(exposed) == 1 else None
+        exposed = [_TCP_PORT.fullmatch(name) for name in self.config.get("ExposedPorts") or ()]
+        numbers = [int(found[1]) for found in exposed if found]
+        return numbers[0] if len(numbers) == 1 else None
 
     def verdict(
         self, proof: str, passed: bool | None, measured: str, allowed: str, message: str
@@ -92,18 +95,21 @@ class Answer:
 
 def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
     """Start the image restricted and prove it; the container is gone when this returns."""
-    from docker.errors import APIError
+    from docker.errors import APIError, ImageNotFound
 
     options = sandbox.restricted(subject.policy, subject.port)
     if subject.one_of_many:
         options["platform"] = subject.platform
     if subject.slowness > 1:
         options["healthcheck"] = sandbox.patient(subject.config, subject.slowness)
-    with run.container(subject.target, subject.image, options) as container:
-        began = time.time()
+    with contextlib.ExitStack() as stack:
         try:
+            container = stack.enter_context(run.container(subject.target, subject.image, options))
+            began = time.time()
             container.start()
-        except APIError as error:
+        except ImageNotFound:
+            raise
+        except APIError as error:  # also for an image without a command
             reason = str(error.explanation).splitlines()[0]
             message = f"does not start: {reason}"
             return (subject.verdict("runtime.starts", False, reason, "starts", message),)

@@ -1,0 +1,92 @@
+"""Why a build failed, in one line: what it ran into, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tasks.core import builders, history, masking, process
+from tasks.core.builders import Builder
+from tasks.core.definitions import Definition
+from tasks.core.errors import BuildFailed, OutOfReach
+from tasks.core.history import Failure
+from tasks.core.session import Session
+
+ANSWER_SECONDS = 20
+
+
+def explain(
+    session: Session,
+    definition: Definition,
+    since: datetime,
+    builder: str = "",
+    platforms: Sequence[str] = (),
+) -> BuildFailed | OutOfReach:
+    """What broke the build that started at ``since``.
+
+    ``builder`` is the one that was set, if any, and ``platforms`` what it built for. BuildKit's
+    history knows the step even where the output scrolled by; but it knows nothing of a node that
+    went away, which is therefore looked for first.
+    """
+    gone = _engine_gone(session)
+    if gone:
+        return OutOfReach(
+            f"the engine at {session.engine.host} went away during the build: {gone}; "
+            "see: inv engine.status"
+        )
+    answering: set[str] = set()
+    if builder:
+        found = builders.inspect(session.engine, builder)
+        said = lost(found, platforms)
+        if said:
+            return BuildFailed(said)
+        answering = {node.name for node in found.nodes if node.reachable}
+    known, files = session.engine.environment, _dockerfiles(definition)
+    with builders.apart(session.engine, builder, answering) as nodes:
+        for engine in nodes.values() or (session.engine,):
+            failed = history.failure(engine, since, session.root, files, known)
+            if failed:
+                return BuildFailed(told(failed))
+    return BuildFailed("the build failed: buildx says above why")
+
+
+def lost(builder: Builder, platforms: Sequence[str]) -> str:
+    """Which node of ``builder`` went away that built some of ``platforms``; "" for none."""
+    node = builders.missing(builder, platforms)
+    if node is None:
+        return ""
+    mend = "bring it back and run this again: what the other nodes did is cached"
+    rest = builders.still(builder, platforms)
+    if rest:
+        mend += f"; or build without it: --platform {','.join(rest)}"
+    where = f"node {node.name} ({masking.hide(node.endpoint)}) of builder {builder.name}"
+    return f"the build failed: {where} was lost during it: {node.reason}; {mend}"
+
+
+def told(failed: Failure) -> str:
+    """A failed step in one line that steers no terminal."""
+    said = f" ({failed.log[-1].strip()})" if failed.log else ""
+    place = f" at {failed.step}" if failed.step else ""
+    line = process.plain(f"the build failed{place}: {failed.reason}{said}")
+    return " ".join(line.split())
+
+
+def _engine_gone(session: Session) -> str:
+    """Why the engine does not answer any more; "" when it does."""
+    alive = process.read(
+        (session.engine.docker, "version", "--format", "{{.Server.Version}}"),
+        env=session.engine.environment,
+        check=False,
+        timeout=ANSWER_SECONDS,
+    )
+    return alive.reason() if alive.returncode != 0 else ""
+
+
+def _dockerfiles(definition: Definition) -> Collection[str]:
+    """What BuildKit may call the Dockerfiles of this build."""
+    names = {"Dockerfile"}  # one that is inline
+    for name in definition.targets:
+        stated = str(definition.raw["target"][name].get("dockerfile", "Dockerfile"))
+        names |= {stated, Path(stated).name}
+    return names
