@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from bench import measuring, report
 from bench.cases import SERVICES, chosen, every
 from bench.measuring import Timing
-from tasks.core import multiarch, process
+from tasks.core import daemon, process
 from tasks.core.command import boundary
 from tasks.core.errors import SlipwayError, UsageError
 from tasks.core.render import output
@@ -37,7 +38,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.update_docs and (options.only or options.services != ",".join(SERVICES)):
         raise UsageError("--update-docs needs the whole table: leave out --only and --services")
     session = measuring.session(ROOT)
-    multiarch.demand_store(session)
+    with closing(daemon.connect(session.engine)) as client:
+        daemon.demand_containerd_store(client)
     known = every(session.engine.native_platform, session.settings.platforms, options.emulated_runs)
     cases = chosen(known, options.only)
     done: list[Timing] = []

@@ -73,6 +73,8 @@ def multiarch(
     if done is not None:
         output.emit(multiarch_table.render(done, format_), output_)
         verdicts.demand(done.verdicts)
+        if done.failure is not None:
+            raise done.failure
 
 
 @command(help={"npmrc": "npm's configuration for private packages; default: ~/.npmrc."})

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.core import endpoint, masking, probing, process, untrusted
 from tasks.core.endpoint import Engine
@@ -39,7 +38,7 @@ def inspect(engine: Engine, name: str) -> Builder:
     A silent node takes ``probing.ANSWER_SECONDS``. Raises UsageError when there is no such builder.
     """
     wanted = name or current(engine)
-    noted = probing.read_note(_notes(engine) / "instances" / wanted.lower())
+    noted = probing.read_note(probing.notes(engine) / "instances" / wanted.lower())
     if noted is None:
         return _of_context(engine, wanted)
     with ThreadPoolExecutor(max(len(noted.nodes), 1)) as pool:
@@ -49,7 +48,7 @@ def inspect(engine: Engine, name: str) -> Builder:
 
 def every(engine: Engine) -> tuple[Builder, ...]:
     """All builders: those that were made, and one for each docker context."""
-    folder = _notes(engine) / "instances"
+    folder = probing.notes(engine) / "instances"
     notes = sorted(folder.iterdir()) if folder.is_dir() else []
     names = [path.name for path in notes if probing.read_note(path) is not None]
     names += [context for context in contexts(engine) if context not in names]
@@ -59,12 +58,12 @@ def every(engine: Engine) -> tuple[Builder, ...]:
 
 def exists(engine: Engine, name: str) -> bool:
     """Whether buildx knows ``name``, as a builder that was made or as a docker context."""
-    return (_notes(engine) / "instances" / name.lower()).exists() or name in contexts(engine)
+    return (probing.notes(engine) / "instances" / name.lower()).exists() or name in contexts(engine)
 
 
 def noted(engine: Engine, name: str) -> Noted | None:
     """What buildx has noted about ``name``, without asking any node; None for a context's."""
-    return probing.read_note(_notes(engine) / "instances" / name.lower())
+    return probing.read_note(probing.notes(engine) / "instances" / name.lower())
 
 
 @contextmanager
@@ -89,7 +88,7 @@ def current(engine: Engine) -> str:
         return around[ENV]
     mine = own(engine)
     try:
-        chosen = json.loads((_notes(engine) / "current").read_bytes())
+        chosen = json.loads((probing.notes(engine) / "current").read_bytes())
     except (OSError, ValueError):
         return mine
     name = chosen.get("Name") if isinstance(chosen, dict) else None
@@ -196,12 +195,6 @@ def _down(builder: Builder, node: Node, platforms: Sequence[str]) -> str:
         mend = f"without it can still be built: --platform {','.join(rest)}"
     where = f"node {node.name} ({masking.hide(node.endpoint)}) of builder {builder.name}"
     return f"{where} is down: {node.reason}; {mend}"
-
-
-def _notes(engine: Engine) -> Path:
-    around = process.merged(engine.environment)
-    config = around.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
-    return Path(around.get("BUILDX_CONFIG") or f"{config}/buildx")
 
 
 def _context(engine: Engine) -> str:

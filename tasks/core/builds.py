@@ -123,7 +123,10 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
                 *overlay.readable(definition.targets, plan.overlay),
                 *additions.dockerfiles.values(),
             ),
-            writable=(str(folder),) if wish.archived else (),
+            writable=(
+                *overlay.writable(plan.overlay),
+                *((str(folder),) if wish.archived else ()),
+            ),
             no_cache=wish.no_cache,
             to=None if wish.archived else "push" if wish.push else "load",
         )
@@ -131,6 +134,7 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
             process.would_run(argv)
             return None
+        caching.make_folders(overlay.writable(plan.overlay))
         return _run(session, definition, argv, plan, folder / "metadata.json", wish)
 
 
@@ -178,9 +182,27 @@ def _platforms(definition: Definition, wish: Wish) -> list[str]:
     )
 
 
+def _caches(session: Session, definition: Definition, wish: Wish) -> dict[str, caching.Cache]:
+    """The cache of each target, and of each platform of it that may be built apart.
+
+    None for archives that are only looked at: their builds must not touch what others use.
+    """
+    if wish.keep is not None:
+        return {}
+    return {
+        place: caching.of(session.settings, place, target.tags)
+        for name, target in definition.targets.items()
+        for place in (
+            name,
+            *(splitting.part(name, each) for each in target.platforms or wish.platforms),
+        )
+    }
+
+
 def _additions(session: Session, definition: Definition, wish: Wish) -> Additions:
     """What is laid over the bake file, from the settings and from what this machine has."""
     settings = session.settings
+    caches = _caches(session, definition, wish)  # before minutes go into making bases
     provided = needs.Provided() if session.dry else needs.provide(session, definition)
     return Additions(
         project=settings.project,
@@ -189,14 +211,7 @@ def _additions(session: Session, definition: Definition, wish: Wish) -> Addition
         contexts=provided.contexts,
         inlines=provided.inlines,
         environ=os.environ,
-        caches={
-            place: caching.of(settings, place, target.tags)
-            for name, target in definition.targets.items()
-            for place in (
-                name,
-                *(splitting.part(name, each) for each in target.platforms or wish.platforms),
-            )
-        },
+        caches=caches,
         platforms=dict.fromkeys(definition.targets, wish.platforms),
         attestations=overlay.attestations(settings["PROVENANCE"], settings["SBOM"]),
     )
@@ -250,7 +265,7 @@ def _taken_in(
     with closing(daemon.connect(session.engine)) as client:
         for target, archives in plan.archives.items():
             tags = definition.targets[target].tags
-            exported = exporting.collect(target, archives, tags)
+            exported = exporting.collect(target, archives)
             if wish.keep is None:
                 process.note(f"taking {target} into the engine …")
                 exporting.load(client, exported, tags)

@@ -19,7 +19,7 @@ def commands(python: str, *, unit: bool) -> tuple[Check, ...]:
     cheap: tuple[Check, ...] = (
         ("lint", (*module, "ruff", "check", ".")),
         ("format", (*module, "ruff", "format", "--check", ".")),
-        ("types", (*module, "mypy", "tasks", "tests")),
+        ("types", (*module, "mypy", "tasks", "tests", "bench")),
         ("types of tasks.py", (*module, "mypy", "tasks.py")),
         ("unit tests", (*module, "pytest", "tests/unit", *SPREAD)),
     )

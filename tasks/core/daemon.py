@@ -52,6 +52,16 @@ def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
     return context.get("tls") if context.get("base_url") == host else None
 
 
+def demand_containerd_store(client: DockerClient) -> None:
+    """Raise OutOfReach unless the engine can hold an image of several platforms."""
+    if not has_containerd_store(client):
+        raise OutOfReach(
+            "the engine's classic image store holds one platform of an image only: turn on "
+            "its containerd image store (features.containerd-snapshotter), or use the "
+            "embedded engine (ENGINE=embedded)"
+        )
+
+
 def has_containerd_store(client: DockerClient) -> bool:
     """Whether the engine keeps images as they were built or pulled, all platforms of them."""
     status = client.api.info().get("DriverStatus") or []

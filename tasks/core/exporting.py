@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOBS = "blobs/sha256/"
-NAME = "io.containerd.image.name"
+LOAD_SECONDS = 1800
 MAX_JSON_BYTES = 4 * 2**20
 
 
@@ -56,7 +56,7 @@ def output(archive: Path) -> dict[str, str]:
     return {"type": "oci", "dest": str(archive), "rewrite-timestamp": "true"}
 
 
-def collect(target: str, archives: Sequence[Path], tags: Sequence[str]) -> Exported:
+def collect(target: str, archives: Sequence[Path]) -> Exported:
     """The image of ``target`` from its archives: one, or one for each platform.
 
     Raises BuildFailed for an archive that BuildKit did not finish.
@@ -67,7 +67,7 @@ def collect(target: str, archives: Sequence[Path], tags: Sequence[str]) -> Expor
             digest = _digest_of(whole)
         else:
             whole = archives[0].with_name(f"{target}.tar")
-            digest = _join(archives, whole, tags[0] if tags else target)
+            digest = _join(archives, whole)
         with tarfile.open(whole, "r:") as opened:
             images = tuple(_images(opened))
     except (tarfile.TarError, OSError, Malformed, KeyError) as error:
@@ -80,6 +80,7 @@ def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
 
     Raises OutOfReach with the engine's words when it refuses.
     """
+    client.api.timeout = LOAD_SECONDS  # it says nothing while it unpacks
     with exported.archive.open("rb") as file:
         said = list(client.api.load_image(file, quiet=True))
     problems = [line["error"] for line in said if isinstance(line, dict) and line.get("error")]
@@ -95,7 +96,7 @@ def named(tag: str) -> tuple[str, str]:
     return (name, label) if colon and "/" not in label else (tag, "latest")
 
 
-def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
+def _join(archives: Sequence[Path], destination: Path) -> str:
     """Put images of single platforms together to one; returns the digest of its index.
 
     The manifests keep their bytes and the order of ``archives``; attestations come along.
@@ -107,7 +108,7 @@ def _join(archives: Sequence[Path], destination: Path, name: str) -> str:
         content = json.dumps(index, separators=(",", ":")).encode()
         with tarfile.open(destination, "w") as joined:
             _copy_blobs(opened, joined)
-            return _add_index(joined, content, name)
+            return _add_index(joined, content)
 
 
 def _digest_of(archive: Path) -> str:
@@ -171,19 +172,13 @@ def _copy_blobs(archives: Sequence[tarfile.TarFile], joined: tarfile.TarFile) ->
                 joined.addfile(member, archive.extractfile(member))
 
 
-def _add_index(joined: tarfile.TarFile, content: bytes, name: str) -> str:
+def _add_index(joined: tarfile.TarFile, content: bytes) -> str:
+    """Without a name: the tags are put on once it is in the engine."""
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     top = {
         "schemaVersion": 2,
         "mediaType": INDEX,
-        "manifests": [
-            {
-                "mediaType": INDEX,
-                "digest": digest,
-                "size": len(content),
-                "annotations": {NAME: name},
-            }
-        ],
+        "manifests": [{"mediaType": INDEX, "digest": digest, "size": len(content)}],
     }
     files = {
         _path(digest): content,

@@ -42,10 +42,10 @@ def explain(
         if said:
             return BuildFailed(said)
         answering = {node.name for node in found.nodes if node.reachable}
-    known, files = session.engine.environment, _dockerfiles(definition)
+    files = _dockerfiles(definition)
     with builders.apart(session.engine, builder, answering) as nodes:
         for engine in nodes.values() or (session.engine,):
-            failed = history.failure(engine, since, session.root, files, known)
+            failed = history.failure(engine, since, session.root, files)
             if failed:
                 return BuildFailed(told(failed))
     return BuildFailed("the build failed: buildx says above why")
@@ -56,7 +56,8 @@ def lost(builder: Builder, platforms: Sequence[str]) -> str:
     node = builders.missing(builder, platforms)
     if node is None:
         return ""
-    mend = "bring it back and run this again: what the other nodes did is cached"
+    cached = ": what the other nodes did is cached" if len(builder.nodes) > 1 else ""
+    mend = f"bring it back and run this again{cached}"
     rest = builders.still(builder, platforms)
     if rest:
         mend += f"; or build without it: --platform {','.join(rest)}"

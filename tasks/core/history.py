@@ -112,16 +112,12 @@ def made_for(platform: str | None, steps: Iterable[Step]) -> tuple[Step, ...]:
 
 
 def failure(
-    engine: Engine,
-    since: datetime,
-    root: Path,
-    dockerfiles: Collection[str],
-    notes: Mapping[str, str],
+    engine: Engine, since: datetime, root: Path, dockerfiles: Collection[str]
 ) -> Failure | None:
     """What broke the build of the repository at ``root`` that started at ``since``, if known.
 
     The engine's history is everybody's: builds of other checkouts are told apart by the folder
-    that buildx noted down for each of its builds, where the environment ``notes`` says.
+    that buildx noted down for each of its builds.
     """
     listed = process.read(
         buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
@@ -130,7 +126,7 @@ def failure(
         record = json.loads(line)
         if record.get("status") != "Error" or _moment(record["created_at"]) < since:
             continue
-        folder = _folder_of(record["ref"], process.merged(notes))
+        folder = _folder_of(record["ref"], process.merged(engine.environment))
         if folder is not None and not folder.is_relative_to(root.resolve()):
             continue
         inspected = process.read(
@@ -168,7 +164,9 @@ def parse_failure(record: Mapping[str, Any], dockerfiles: Collection[str]) -> Fa
     message = str(error.get("Message") or "").rpartition("did not complete successfully: ")[2]
     lines = message.strip().splitlines()
     stopped = not lines or "context canceled" in message
-    if stopped or record.get("Dockerfile", "Dockerfile") not in dockerfiles:
+    # One that was written for this build is known by its whole path.
+    name = Path(str(record.get("Dockerfile") or "Dockerfile")).name
+    if stopped or not {name, record.get("Dockerfile")} & set(dockerfiles):
         return None
     return Failure(str(error.get("Name") or ""), lines[0], tuple(error.get("Logs") or ()))
 

@@ -79,6 +79,7 @@ def prove_any(
         if session.dry:
             process.note(f"dry run: {reference} would be started on each of its platforms")
             return ()
+        daemon.demand_containerd_store(client)
         pushing.use_logins(client, session.environment)
         with _at_hand(client, reference, wanted) as listed:
             name = owner.name if owner else reference
@@ -93,7 +94,9 @@ def _owner(session: Session, reference: str) -> Target | None:
     """
     if not definitions.has_bake_file(session.root, session.files):
         return None
-    targets = session.everything().targets.values()
+    known = session.everything().targets
+    policy.check(session.config, known)
+    targets = known.values()
     tagged = [
         one for one in targets if exporting.named(reference) in map(exporting.named, one.tags)
     ]

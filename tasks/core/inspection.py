@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core import contents, daemon, imagefiles, overlay, process
+from tasks.core import contents, daemon, imagefiles, overlay, process, targetchecks
 from tasks.core.contents import Contents
 from tasks.core.definitions import Target
 from tasks.core.errors import OutOfReach, UsageError
@@ -91,10 +91,11 @@ def secret_values(session: Session, targets: Iterable[Target]) -> dict[str, str]
     for target in targets:
         for secret in target.secrets:
             name = secret.get("id", "")
-            if secret.get("env"):
-                values[f"build secret {name}"] = environment.get(secret["env"], "")
-            elif secret.get("src") and name != overlay.CA_SECRET:
-                files[name] = secret["src"]
+            variable, file = targetchecks.secret_place(secret, environment)
+            if variable:
+                values[f"build secret {name}"] = environment.get(variable, "")
+            elif name != overlay.CA_SECRET:
+                files[name] = file
     for name, path in files.items():
         if path:
             values |= _of_file(name, session.root / path)

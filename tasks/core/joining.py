@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.core import builders, buildx, masking, nodes, process, untrusted
+from tasks.core import builders, buildx, masking, nodes, process, schema, untrusted
 from tasks.core.builders import Builder
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, UsageError
@@ -61,7 +61,7 @@ def use(session: Session, path: Path, name: str) -> None:
     Raises UsageError when there is no such builder.
     """
     chosen = "" if name == "default" else name
-    if chosen and not builders.exists(session.engine, chosen):
+    if chosen and not (schema.is_builder(chosen) and builders.exists(session.engine, chosen)):
         raise UsageError(builders.unknown(chosen))
     before = _text(path)
     after = with_line(before, SETTING, chosen)
@@ -85,6 +85,8 @@ def remove(session: Session, path: Path, name: str, *, yes: bool) -> None:
     somebody else made it.
     """
     engine = session.engine
+    if not schema.is_builder(name):
+        raise UsageError(builders.unknown(name))
     noted = builders.noted(engine, name)
     if noted is None:
         if builders.exists(engine, name):

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from tasks.core import builds, daemon, indexes, process, pushing, runnable, verdicts
+from tasks.core import (
+    builds,
+    daemon,
+    indexes,
+    policy,
+    process,
+    pushing,
+    runnable,
+    schema,
+    verdicts,
+)
 from tasks.core.builds import Build, Wish
-from tasks.core.errors import OutOfReach
+from tasks.core.definitions import Target
+from tasks.core.errors import SlipwayError, UsageError
 from tasks.core.indexes import Index
 from tasks.core.session import Session
 from tasks.core.verdicts import Verdict
@@ -24,6 +35,8 @@ class Proven:
     build: Build
     verdicts: tuple[Verdict, ...]
     pushed: tuple[str, ...]
+    #: What ended the pushing before its time.
+    failure: SlipwayError | None = None
 
 
 def build(
@@ -34,12 +47,15 @@ def build(
     Nothing is pushed unless every proof passed; the caller demands the verdicts. Returns None for
     a dry run. Raises OutOfReach where the engine cannot hold an image of several platforms.
     """
-    demand_store(session)
+    with closing(daemon.connect(session.engine)) as client:
+        daemon.demand_containerd_store(client)
     if push:
         pushing.check_group(session, GROUP, patterns)
+    # Now, not after minutes of building: what would fail the proof for its own reasons.
+    chosen = _chosen(session, patterns)
+    _check(session, chosen)
     if not session.dry:
-        # Now, not after minutes of building: a platform that cannot run here cannot be proven.
-        runnable.ensure(session.engine, _platforms(session, patterns))
+        runnable.ensure(session.engine, _platforms(session, chosen))
     wish = Wish(patterns, no_cache, archived=True, platforms=session.settings.platforms)
     made = builds.build(session, [GROUP], wish)
     if made is None:
@@ -49,28 +65,40 @@ def build(
         for one in made.targets
     ]
     found = indexes.prove(session, subjects)
-    pushed: list[str] = []
-    if push and not verdicts.failed(found):
-        for one in made.targets:
-            pushing.push(session, one.target, one.digest, one.tags)
-            pushed += one.tags
-    elif push:
+    if push and verdicts.failed(found):
         process.note("nothing is pushed: a proof failed")
-    return Proven(made, found, tuple(pushed))
+        push = False
+    pushed: list[str] = []
+    failure: SlipwayError | None = None
+    try:
+        for one in made.targets if push else ():
+            for tag in one.tags:
+                pushing.push(session, one.target, one.digest, tag)
+                pushed.append(tag)
+    except SlipwayError as error:
+        # What was done up to here is told all the same.
+        failure = error
+    return Proven(made, found, tuple(pushed), failure)
 
 
-def _platforms(session: Session, patterns: Sequence[str]) -> list[str]:
+def _chosen(session: Session, patterns: Sequence[str]) -> tuple[Target, ...]:
     names = builds.members(session, GROUP)
-    chosen = session.definition(names).narrowed(patterns).targets.values()
-    return sorted({name for one in chosen for name in one.platforms or session.settings.platforms})
+    return tuple(session.definition(names).narrowed(patterns).targets.values())
 
 
-def demand_store(session: Session) -> None:
-    """Raise OutOfReach unless the engine can hold an image of several platforms."""
-    with closing(daemon.connect(session.engine)) as client:
-        if not daemon.has_containerd_store(client):
-            raise OutOfReach(
-                "the engine's classic image store holds one platform of an image only: turn on "
-                "its containerd image store (features.containerd-snapshotter), or use the "
-                "embedded engine (ENGINE=embedded)"
+def _check(session: Session, chosen: Sequence[Target]) -> None:
+    """Raise UsageError for a policy or a choice of platforms that would be passed over."""
+    policy.check(session.config, session.everything().targets)
+    asked = session.settings.entries["PLATFORMS"]
+    for target in chosen:
+        policy.for_target(session.config, target.name)
+        fixed = schema.platforms(",".join(target.platforms))
+        if fixed and asked.origin == "--set" and set(fixed) != set(session.settings.platforms):
+            raise UsageError(
+                f"{target.name}: its platforms stand in the bake file ({', '.join(fixed)}): take "
+                "them from the variable PLATFORMS there, or leave --platform out"
             )
+
+
+def _platforms(session: Session, chosen: Sequence[Target]) -> list[str]:
+    return sorted({name for one in chosen for name in one.platforms or session.settings.platforms})

@@ -70,7 +70,7 @@ def parse_all(words: Sequence[str], driver: str = "") -> tuple[NodeSpec, ...]:
         )
     for spec in specs:
         _check(spec)
-    return tuple(specs)
+    return tuple(replace(spec, options=tuple(map(_absolute, spec.options))) for spec in specs)
 
 
 def builder_name(name: str) -> str:
@@ -152,6 +152,12 @@ def _check(spec: NodeSpec) -> None:
             )
         if key in TLS and not Path(value).is_file():
             raise UsageError(f"{where}: {key}={value} is not a file that can be read")
+
+
+def _absolute(option: str) -> str:
+    """buildx notes TLS files down as they are named, and reads them from any folder later."""
+    key, equals, value = option.partition("=")
+    return f"{key}{equals}{Path(value).absolute()}" if key in TLS else option
 
 
 def _shown(word: str) -> str:

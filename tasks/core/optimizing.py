@@ -34,5 +34,6 @@ def build(
     made = builds.build(session, [GROUP], Wish(patterns, no_cache, archived=True))
     if made is not None and push:
         for one in made.targets:
-            pushing.push(session, one.target, one.digest, one.tags)
+            for tag in one.tags:
+                pushing.push(session, one.target, one.digest, tag)
     return made

@@ -7,6 +7,7 @@ targets in ``targetchecks``. ``check`` gathers all of them.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ def check(
         *targetchecks.tags(wanted),
         *(targetchecks.pushes(wanted, registry) if push else ()),
     ]
+    found += targetchecks.provenance(session.settings["PROVENANCE"], os.environ)
     if available is not None:
         found += targetchecks.platforms(needed, available)
     if found:

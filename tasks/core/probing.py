@@ -74,6 +74,13 @@ class Noted:
     raw: tuple[Mapping[str, Any], ...] = field(repr=False)
 
 
+def notes(engine: Engine) -> Path:
+    """The folder of buildx's notes."""
+    around = process.merged(engine.environment)
+    config = around.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
+    return Path(around.get("BUILDX_CONFIG") or f"{config}/buildx")
+
+
 def read_note(path: Path) -> Noted | None:
     """buildx's note about a builder; None when there is none that can be understood."""
     try:
@@ -134,10 +141,14 @@ def parse_total(said: str) -> int | None:
 
 @contextmanager
 def alone(engine: Engine, noted: Noted, at: int) -> Iterator[Engine]:
-    """``engine`` in notes of its own, in which the builder has node number ``at`` only."""
+    """``engine`` in notes of its own, in which the builder has node number ``at`` only.
+
+    What buildx noted down about builds is there too: it tells one checkout's from another's.
+    """
     with tempfile.TemporaryDirectory(prefix="slipway-node-") as folder:
         instances = Path(folder, "instances")
         instances.mkdir()
+        Path(folder, "refs").symlink_to(notes(engine).absolute() / "refs")
         # It may hold keys, as buildx's own does: nobody else can read the folder.
         alone = {"Name": noted.name, "Driver": noted.driver, "Dynamic": False}
         raw = {**noted.raw[at], "Platforms": None}

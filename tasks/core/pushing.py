@@ -39,22 +39,17 @@ class PushFailed(Exception):
     """What the engine said when a push did not succeed."""
 
 
-def push(session: Session, target: str, digest: str, tags: Sequence[str]) -> None:
-    """Push the image ``digest``, which is in the engine, under every one of ``tags``.
+def push(session: Session, target: str, digest: str, tag: str) -> None:
+    """Push the image ``digest``, which is in the engine, under ``tag``, and read it back.
 
     Tried again with growing pauses when the network or the registry stumbles, not when it refuses.
     Raises OutOfReach when it cannot be done, or when the registry holds another digest afterwards.
     """
-    if session.dry:
-        for tag in tags:
-            process.note(f"dry run: {digest} would be pushed as {tag}")
-        return
     with closing(daemon.connect(session.engine)) as client:
         use_logins(client, session.environment)
-        for tag in tags:
-            process.note(f"pushing {target} as {tag} …")
-            retried(partial(_push_one, client, digest, tag), tag)
-            _read_back(client, digest, tag)
+        process.note(f"pushing {target} as {tag} …")
+        retried(partial(_push_one, client, digest, tag), tag)
+        _read_back(client, digest, tag)
 
 
 def check_group(session: Session, group: str, patterns: Sequence[str]) -> None:
@@ -109,6 +104,8 @@ def progress(lines: Iterable[Mapping[str, Any]], now: Callable[[], float]) -> It
 
 def _push_one(client: DockerClient, digest: str, tag: str) -> None:
     from docker.errors import APIError
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
 
     name, label = exporting.named(tag)
     try:
@@ -119,10 +116,13 @@ def _push_one(client: DockerClient, digest: str, tag: str) -> None:
             process.note(notice)
     except APIError as error:
         raise PushFailed(str(error.explanation or error)) from None
+    except (RequestException, HTTPError) as error:
+        raise PushFailed(f"connection reset: {error}") from None
 
 
 def _read_back(client: DockerClient, digest: str, tag: str) -> None:
     from docker.errors import APIError
+    from requests.exceptions import RequestException
 
     found: list[str] = []
 
@@ -131,6 +131,8 @@ def _read_back(client: DockerClient, digest: str, tag: str) -> None:
             found.append(client.api.inspect_distribution(tag)["Descriptor"]["digest"])
         except APIError as error:
             raise PushFailed(f"reading it back: {error.explanation or error}") from None
+        except RequestException as error:
+            raise PushFailed(f"reading it back: connection reset: {error}") from None
 
     retried(ask, tag)
     if found[-1] != digest:

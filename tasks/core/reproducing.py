@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import contents, imagefiles, multiarch, process
+from tasks.core import contents, daemon, imagefiles, process
 from tasks.core.builds import Build, Built, Wish, build
 from tasks.core.contents import Contents
 from tasks.core.entries import FileEntry
@@ -72,7 +73,8 @@ def verify(
     Nothing of it goes into the engine. Download caches (`RUN --mount=type=cache`) stay: a build
     that depends on what is in them is not reproducible, and the second one finds them fuller.
     """
-    multiarch.demand_store(session)
+    with closing(daemon.connect(session.engine)) as client:
+        daemon.demand_containerd_store(client)
     names = tuple(session.everything().narrowed(patterns).targets) if patterns else (GROUP,)
     with tempfile.TemporaryDirectory(prefix="slipway-") as name:
         made = []

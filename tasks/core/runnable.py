@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tasks.core import builders, dockerfile, needs
+from tasks.core import builders, dockerfile, masking, needs
 from tasks.core.definitions import Target
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
@@ -22,6 +22,12 @@ def ensure(engine: Engine, wanted: Sequence[str]) -> None:
     if foreign and engine.kind == "system":
         offered = offers(engine, builders.own(engine))
         foreign = [name for name in foreign if name not in offered]
+        if foreign and not engine.host.startswith("unix://"):
+            # What this machine can emulate says nothing about the engine's.
+            raise OutOfReach(
+                f"{', '.join(foreign)} cannot be run by the engine at {masking.hide(engine.host)}: "
+                "install qemu-user-static and binfmt-support there, or leave the platform out"
+            )
     if foreign:
         emulation.ensure_emulation(foreign)
 
@@ -50,10 +56,14 @@ def available(engine: Engine, builder: str, wanted: Sequence[str]) -> tuple[str,
     """The platforms that can be run by the builder, emulation brought up for those of ``wanted``.
 
     With a builder of somebody's own, what its nodes say; with the engine's, what it does and what
-    this machine can emulate for it.
+    this machine can emulate for it. A node that is down, or starts with the build, has not told
+    its platforms: nothing is ruled out then, and `builders.require` names the one that is down.
     """
     if builder:
-        return offers(engine, builder)
+        nodes = builders.inspect(engine, builder).nodes
+        untold = wanted if any(node.reason for node in nodes) else ()
+        offered = (name for node in nodes for name in node.platforms)
+        return tuple(dict.fromkeys((*offered, *untold)))
     can = [engine.native_platform]
     for platform in wanted:
         try:

@@ -7,6 +7,7 @@ repository that has none.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -124,6 +125,11 @@ def is_profile(name: str) -> bool:
     return _PROFILE.match(name) is not None and f".env.{name}" != EXAMPLE
 
 
+def is_builder(name: str) -> bool:
+    """Whether BUILDER can be ``name``: buildx keeps its note in a file of that name."""
+    return _BUILDER.match(name) is not None
+
+
 def is_secret(name: str) -> bool:
     """Whether ``name`` says that what it holds must not be shown."""
     return _SECRET.search(name) is not None
@@ -216,4 +222,6 @@ def _check_date(value: str) -> str | None:
 
 
 def _check_file(value: str) -> str | None:
-    return None if Path(value).is_file() else f"{value!r} is not a file that can be read"
+    if os.access(value, os.R_OK) and Path(value).is_file():
+        return None
+    return f"{value!r} is not a file that can be read"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -87,17 +88,22 @@ def _date(commit: tuple[str, int] | None, environ: Mapping[str, str]) -> tuple[s
 
 def _ca_bundle(environ: Mapping[str, str]) -> tuple[str, str]:
     given = environ.get("SSL_CERT_FILE")
-    if given and Path(given).is_file():
+    if given and _can_be_read(given):
         return str(Path(given).absolute()), "SSL_CERT_FILE"
     for path in CA_BUNDLES:
-        if Path(path).is_file():
+        if _can_be_read(path):
             return path, "system"
     return "", "none found"
 
 
 def _npmrc(environ: Mapping[str, str]) -> tuple[str, str]:
-    path = Path(environ["HOME"]) / ".npmrc" if environ.get("HOME") else None
-    return (str(path), "~/.npmrc") if path and path.is_file() else ("", "none found")
+    path = Path(environ["HOME"], ".npmrc").absolute() if environ.get("HOME") else None
+    return (str(path), "~/.npmrc") if path and _can_be_read(path) else ("", "none found")
+
+
+def _can_be_read(path: str | Path) -> bool:
+    """Whether it is a file for this user: HOME may be somebody else's (sudo), and closed."""
+    return os.access(path, os.R_OK) and Path(path).is_file()
 
 
 def _rfc3339(seconds: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.core import schema
+from tasks.core import overlay, schema
 from tasks.core.definitions import Target
 
 #: What makes two caches of one type the same place. An inline cache is in the image itself.
@@ -71,10 +71,37 @@ def pushes(targets: Iterable[Target], registry: str) -> tuple[str, ...]:
         return ("--push needs a registry: set REGISTRY in .env or by --set REGISTRY=…",)
     return tuple(
         f"{target.name}: tag {tag} is not in REGISTRY {registry}"
+        if tag
+        else f"{target.name}: it has no tag to be pushed under; give it one, or leave it out"
         for target in targets
-        for tag in target.tags
+        for tag in target.tags or ("",)
         if not tag.startswith(f"{registry}/")
     )
+
+
+def provenance(mode: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The proxies whose password the attestation would tell: PROVENANCE=max lists arguments."""
+    if mode != "max":
+        return ()
+    proxies = [name for upper in overlay.PROXIES for name in (upper, upper.lower())]
+    return tuple(
+        f"{name}: PROVENANCE=max would publish its user and password with the image; "
+        "set PROVENANCE=min, or a proxy without them"
+        for name in proxies
+        if "@" in environ.get(name, "")
+    )
+
+
+def secret_place(secret: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """The variable and the file of a secret, one of them "".
+
+    With an id alone it is the variable of that name, or else a file, as buildx takes it.
+    """
+    name = secret.get("id", "")
+    variable, file = secret.get("env", ""), secret.get("src", "")
+    if not variable and not file:
+        return (name, "") if name in environ else ("", name)
+    return ("", file) if file else (variable, "")
 
 
 def platforms(wanted: Mapping[str, Sequence[str]], available: Sequence[str]) -> tuple[str, ...]:
@@ -95,11 +122,9 @@ def platforms(wanted: Mapping[str, Sequence[str]], available: Sequence[str]) -> 
 
 
 def _secret(root: Path, secret: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
-    """What is wrong with one secret. With an id alone it is a variable, or else a file."""
+    """What is wrong with one secret."""
     name = secret.get("id", "")
-    variable, file = secret.get("env", ""), secret.get("src", "")
-    if not variable and not file:
-        variable, file = (name, "") if name in environ else ("", name)
+    variable, file = secret_place(secret, environ)
     if not file:
         if environ.get(variable):
             return None
@@ -135,8 +160,6 @@ def _fields(entry: str) -> dict[str, str]:
 
 
 def _full(reference: str) -> str:
-    """One spelling for a reference: `x` and `docker.io/library/x:latest` are the same image."""
-    name = reference
-    for prefix in ("index.docker.io/", "docker.io/", "library/"):
-        name = name.removeprefix(prefix)
+    """One spelling for a reference: `x` and `library/x:latest` are the same image."""
+    name = reference.removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import re
 import secrets
 import tarfile
 import zlib
@@ -36,10 +37,12 @@ AUTHORITIES = ("[ ! -s /run/secrets/ca ] || export", "if [ -f /run/secrets/ca ];
 NPMRC = {"backend": "/root/.npmrc", "frontend": "/run/secrets/npmrc"}
 FIRST_MOUNT = "RUN --mount=type=secret,id=ca"
 DOCKERFILES = ("multistage", "multiarch", "optimized")
+#: Tests and linters take minutes, and see no secret: left out.
+SLOW = re.compile(r"npm run (?:lint|test)\S*|(?:node_modules/\.bin/)?(?:vitest run|eslint --max)")
 #: What is built: words of the task, where it keeps its cache, and the tags that it leaves.
 BUILDS = {
     "build.optimized": ("registry", ("backend:optimized", "frontend:optimized")),
-    "build.multistage --target *-production": ("local", ("backend:latest", "frontend:latest")),
+    "build.multistage --target frontend-production": ("local", ("frontend:latest",)),
     "build.multiarch --target backend-multiarch --platform linux/amd64": (
         "off",
         ("backend:multiarch",),
@@ -100,7 +103,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, canaries: Canaries) -> Path:
     for service, npmrc in NPMRC.items():
         for variant in DOCKERFILES:
             path = copy / service / f"Dockerfile.{variant}"
-            text = path.read_text()
+            text = SLOW.sub("true ", path.read_text())
             checks = [(canaries.authorities.read_bytes(), "/run/secrets/ca")]
             if variant == "optimized":
                 checks.append((canaries.npmrc.read_bytes(), npmrc))
@@ -209,7 +212,7 @@ def in_image(client: DockerClient, tag: str, canaries: Canaries) -> list[str]:
     images = contents.read(client.api.get_image(tag), tag, (inspector,))
     assert any(document.name == "attestation" for image in images for document in image.documents)
     return [
-        f"{verdict.proof}: {verdict.measured}"
+        f"{verdict.proof}: {verdict.message}"
         for image in images
         for verdict in proofs.prove(tag, image, inspector, canaries.values)
         if verdict.status == "failed"
@@ -276,7 +279,9 @@ def test_nothing_is_in_the_cache_of_the_registry(
     assert {name for name, content in stored if canaries.found(unpacked(content))} == set()
 
 
+#: A secret is no part of the cache key: what makes this build another one is ONCE.
 LEAKS = """FROM node:22-bookworm-slim
+ENV ONCE=%s
 RUN --mount=type=secret,id=npmrc cat /run/secrets/npmrc && cp /run/secrets/npmrc /root/kept
 RUN rm /root/kept
 """
@@ -286,7 +291,7 @@ def test_what_leaks_is_found(
     scratch: Path, engine: Engine, client: DockerClient, canaries: Canaries, tmp_path: Path
 ) -> None:
     """So that the tests above can fail."""
-    (scratch / "Dockerfile").write_text(LEAKS)
+    (scratch / "Dockerfile").write_text(LEAKS % secrets.token_hex(8))
     location = registry(engine)
     cache = {"CACHE": "registry", "CACHE_REF": f"{location}/{PREFIX}/canary-leak"}
     env = {**canaries.environment, **cache, "PROVENANCE": "max", "PROJECT": PROJECT}
@@ -294,7 +299,7 @@ def test_what_leaks_is_found(
     assert ran.code == 0, ran.err[-4000:]
     assert canaries.found(ran.err.encode()) == {"npmrc"}
     found = in_image(client, "scratch-app:latest", canaries)
-    assert any(line.startswith("secrets.values: /root/kept in layer ") for line in found), found
+    assert any("secrets.values: " in line and "/root/kept in layer " in line for line in found)
     assert in_history(engine, refs(engine, scratch), tmp_path, canaries) != {}
     stored = blobs(location, f"{PREFIX}/canary-leak", "app")
     assert set().union(*(canaries.found(unpacked(content)) for _, content in stored)) == {"npmrc"}

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import builders, joining, nodes, probing
+from tasks.core import builders, joining, nodes, probing, settings
 from tasks.core.builders import Builder
+from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.nodes import NodeSpec
 from tasks.core.probing import Node
 from tasks.core.render import builders as table
+from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
 
 NOTE = (
@@ -270,3 +272,24 @@ def test_rendering() -> None:
     described = document["builders"][0]["nodes"][0]
     assert "u:p" not in described["endpoint"]
     assert described["platforms"][1] == {"platform": ARM, "how": "emulated", "preferred": False}
+
+
+def test_files_of_tls_are_noted_down_for_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ca.pem").touch()
+    (spec,) = nodes.parse_all(["tcp://h:1?cacert=ca.pem&servername=b"])
+    assert spec.options == (f"cacert={tmp_path}/ca.pem", "servername=b")
+
+
+def test_a_path_is_no_name_of_a_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine("system", "unix:///x", {}, "docker", None, False, "linux/amd64")
+    monkeypatch.setattr(Session, "engine", engine)
+    monkeypatch.setattr(builders, "exists", lambda *_: True)
+    session = Session(tmp_path, settings.load(tmp_path, environment={}), (), False, {})
+    with pytest.raises(UsageError, match=r"there is no builder '\.\./current'"):
+        joining.use(session, tmp_path / ".env", "../current")
+    with pytest.raises(UsageError, match=r"there is no builder '\.\./current'"):
+        joining.remove(session, tmp_path / ".env", "../current", yes=True)
+    assert not (tmp_path / ".env").exists()

@@ -56,7 +56,7 @@ def joined(tmp_path: Path, *, attested: bool = False) -> tuple[Exported, list[di
         single(tmp_path / f"{at}.part.tar", platform, attested=attested)
         for at, platform in enumerate(PLATFORMS)
     ]
-    exported = exporting.collect("app", [path for path, _ in made], ("host/app:1", "host/app:2"))
+    exported = exporting.collect("app", [path for path, _ in made])
     return exported, [image for _, image in made]
 
 
@@ -69,7 +69,7 @@ def test_platforms_are_joined_and_keep_their_digests(tmp_path: Path, attested: b
     files = read(exported.archive)
     (top,) = json.loads(files["index.json"])["manifests"]
     assert top["digest"] == exported.digest
-    assert top["annotations"] == {"io.containerd.image.name": "host/app:1"}
+    assert "annotations" not in top
     index = files[f"blobs/sha256/{exported.digest.removeprefix('sha256:')}"]
     assert archives.digest_of(index) == exported.digest
     assert len(index) == top["size"]
@@ -97,7 +97,7 @@ def test_joining_twice_gives_one_digest(tmp_path: Path) -> None:
 
 def test_the_size_is_what_is_pulled(tmp_path: Path) -> None:
     path, image = single(tmp_path / "a.tar", "linux/arm64")
-    exported = exporting.collect("app", [path], ())
+    exported = exporting.collect("app", [path])
     files = read(path)
     manifest = json.loads(files[f"blobs/sha256/{image['digest'].removeprefix('sha256:')}"])
     sizes = [manifest["config"]["size"], *(layer["size"] for layer in manifest["layers"])]
@@ -109,8 +109,8 @@ def test_the_size_is_what_is_pulled(tmp_path: Path) -> None:
 def test_an_image_that_is_listed_once_a_tag_is_one_image(tmp_path: Path) -> None:
     layout = Layout()
     image = layout.add(encoded(layout.manifest()), MANIFEST)
-    named = [{**image, "annotations": {exporting.NAME: tag}} for tag in ("a:1", "a:2")]
-    exported = exporting.collect("app", [write(tmp_path / "a.tar", layout, *named)], ())
+    named = [{**image, "annotations": {"io.containerd.image.name": tag}} for tag in ("a:1", "a:2")]
+    exported = exporting.collect("app", [write(tmp_path / "a.tar", layout, *named)])
     assert exported.digest == image["digest"]
     assert len(exported.images) == 1
 
@@ -154,7 +154,7 @@ def test_damage_is_one_line(tmp_path: Path, damage: str) -> None:
     DAMAGES[damage](path)
     for parts in ([path],) if damage == "two images" else ([path], [path, other]):
         with pytest.raises(BuildFailed, match=r"^app: the archive of the build is damaged: "):
-            exporting.collect("app", parts, ())
+            exporting.collect("app", parts)
 
 
 def test_a_manifest_whose_layers_are_no_objects(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_manifest_whose_layers_are_no_objects(tmp_path: Path) -> None:
     document = layout.manifest() | {"layers": ["x"]}
     path = write(tmp_path / "a.tar", layout, layout.add(encoded(document), MANIFEST))
     with pytest.raises(BuildFailed, match="is damaged"):
-        exporting.collect("app", [path], ())
+        exporting.collect("app", [path])
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ class Engine:
 
 
 def load(tmp_path: Path, engine: Engine, *tags: str) -> str:
-    exported = exporting.collect("app", [single(tmp_path / "a.tar", "linux/amd64")[0]], tags)
+    exported = exporting.collect("app", [single(tmp_path / "a.tar", "linux/amd64")[0]])
     exporting.load(cast("DockerClient", engine), exported, tags)
     return exported.digest
 

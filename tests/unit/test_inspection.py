@@ -53,12 +53,13 @@ def test_the_secrets_of_builds_and_settings_are_searched_for(
         {"id": "a", "env": "FROM_HERE"},
         {"id": "b", "src": "token"},
         {"id": "ca", "src": "ca.pem"},
+        {"id": "BY_NAME"},
     ]
     document = {"target": {"x": {"secret": secrets}}}
     targets = definitions.parse(tmp_path, document).targets.values()
-    monkeypatch.setattr(Session, "environment", {"FROM_HERE": "variable-value"})
+    monkeypatch.setattr(Session, "environment", {"FROM_HERE": "variable-value", "BY_NAME": "c"})
     values = inspection.secret_values(session(tmp_path), targets)
-    assert sorted(values.values()) == ["file-value", "setting-value", "variable-value"]
+    assert sorted(values.values()) == ["c", "file-value", "setting-value", "variable-value"]
 
 
 def test_two_builds_are_compared_file_by_file() -> None:

@@ -210,7 +210,7 @@ def test_caches_of_one_place(one: Any, two: Any, place: str | None) -> None:
 
 def test_tags_of_one_name() -> None:
     definition = parsed(
-        a={"tags": ["x", "host:5000/x"]}, b={"tags": ["docker.io/library/x:latest", "host:5000/y"]}
+        a={"tags": ["x", "host:5000/x"]}, b={"tags": ["library/x:latest", "host:5000/y"]}
     )
     lines = targetchecks.tags(definition.targets.values())
     assert lines == ("a, b: all are tagged x:latest; give each target its own tag",)
@@ -224,6 +224,16 @@ def test_pushes() -> None:
     )
     (line,) = targetchecks.pushes(targets, "")
     assert line.startswith("--push needs a registry: set REGISTRY in .env")
+    (line,) = targetchecks.pushes(parsed(a={}).targets.values(), "host")
+    assert line.startswith("a: it has no tag to be pushed under")
+
+
+def test_an_attestation_would_tell_a_proxy_s_password() -> None:
+    around = {"http_proxy": "http://me:word@proxy:1", "HTTPS_PROXY": "http://proxy:1"}
+    (line,) = targetchecks.provenance("max", around)
+    assert line.startswith("http_proxy: PROVENANCE=max would publish")
+    assert "word@" not in line
+    assert not targetchecks.provenance("min", around)
 
 
 def test_platforms_by_any_of_their_names() -> None:

@@ -124,6 +124,8 @@ def test_a_foreign_architecture_is_only_unpacked() -> None:
     command = made("node:22-bookworm-slim", "linux/arm/v7")
     assert "--variant=extract" in command
     assert "--architectures=armhf" in command
+    assert any(word.startswith("--extract-hook=") for word in command)
+    assert not any(word.startswith("--customize-hook=") for word in command)
     (include,) = (word for word in command if word.startswith("--include="))
     assert {"dash", "coreutils", "libstdc++6"} <= set(include.partition("=")[2].split(","))
 

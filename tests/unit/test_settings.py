@@ -110,8 +110,8 @@ def test_interpolation_and_quotes_are_python_dotenvs(repo: Path) -> None:
     (repo / ".env").write_text('PROJECT=shop\nREACT_APP_API_URL="/${PROJECT}/api"  # why\n')
     assert load(repo)["REACT_APP_API_URL"] == "/shop/api"
     (repo / ".env").write_text("REGISTRY=${WHERE}\nREACT_APP_API_URL=/${NOPE:-api}${NO:-}\n")
-    found = load(repo, WHERE="ghcr.io")
-    assert (found["REGISTRY"], found["REACT_APP_API_URL"]) == ("ghcr.io", "/api")
+    found = load(repo, WHERE="registry.example")
+    assert (found["REGISTRY"], found["REACT_APP_API_URL"]) == ("registry.example", "/api")
 
 
 BAD_FILES = {
@@ -240,8 +240,8 @@ def test_the_example_of_this_repository_is_valid_and_documents_every_setting() -
 
 def test_an_emptied_setting_hides_the_environments_value_from_children(repo: Path) -> None:
     (repo / ".env").write_text("API_TOKEN=\n")
-    environ = {"REGISTRY": "ghcr.io"}
-    assert load(repo, **environ).environment()["REGISTRY"] == "ghcr.io"
+    environ = {"REGISTRY": "registry.example"}
+    assert load(repo, **environ).environment()["REGISTRY"] == "registry.example"
     emptied = load(repo, "REGISTRY=", **environ)
     assert emptied.environment()["REGISTRY"] == ""
     assert "API_TOKEN" not in emptied.environment()
@@ -297,3 +297,17 @@ def test_a_folder_of_a_checkout_has_its_commit(repo: Path) -> None:
     git(repo, "commit", "--quiet", "--allow-empty", "--message", "first")
     (repo / "inner").mkdir()
     assert load(repo / "inner")["GIT_COMMIT"] == load(repo)["GIT_COMMIT"] != "unknown"
+
+
+def test_files_that_may_not_be_read_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npmrc = tmp_path / ".npmrc"
+    npmrc.touch()
+    around = {"HOME": str(tmp_path), "SSL_CERT_FILE": str(npmrc)}
+    assert settings.load(tmp_path, environment=around)["NPMRC"] == str(npmrc)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    loaded = settings.load(tmp_path, environment=around)
+    assert (loaded["NPMRC"], loaded["CA_BUNDLE"]) == ("", "")
+    with pytest.raises(UsageError, match=r"NPMRC: .* is not a file that can be read"):
+        settings.load(tmp_path, environment=around, overrides=[f"NPMRC={npmrc}"])

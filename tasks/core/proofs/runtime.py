@@ -246,7 +246,10 @@ def _identity(subject: Subject, answer: Answer) -> Iterator[Verdict]:
 
 def _reported(subject: Subject, arch: str) -> Verdict:
     """The architecture that the program itself finds itself on, by anybody's name for it."""
-    names = ARCHITECTURES.get(subject.platform, (subject.platform,))
+    names = ARCHITECTURES.get(subject.platform)
+    if names is None:
+        reason = f"what programs call {subject.platform} is not known"
+        return subject.verdict(REPORTED_PROOF, None, arch, "-", reason)
     passed = arch in names
     message = f"runs on {arch}" if passed else f"runs on {arch}, not on {subject.platform}"
     return subject.verdict(REPORTED_PROOF, passed, arch, " or ".join(names), message)

@@ -21,6 +21,14 @@ from tasks.core.provision.network import Guest
 NAME = "dockerd"
 START_SECONDS = 60
 STOP_SECONDS = 30
+#: What the build cache may take. dockerd's own limits keep a fifth of the disk free, which on a
+#: large and well used disk means that the cache is emptied while it is being filled.
+CACHE_LIMITS = {
+    "enabled": True,
+    "defaultReservedSpace": "10GB",
+    "defaultMaxUsedSpace": "60GB",
+    "defaultMinFreeSpace": "5GB",
+}
 PROGRAMS = {"runc": "runc", "iptables": "iptables"}
 
 
@@ -90,6 +98,7 @@ def configuration(home: Home, location: str, guest: Guest | None) -> dict[str, A
         "features": {"containerd-snapshotter": True},
         "registry-mirrors": [f"http://{location}"],
         "shutdown-timeout": 10,
+        "builder": {"gc": CACHE_LIMITS},
     }
     if guest is not None:
         # No "default-address-pools": with them, dockerd removes docker0 at its second start, and

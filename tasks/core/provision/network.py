@@ -46,7 +46,11 @@ def guest(home: Home) -> Guest:
 
 
 def free_range(routes: str, own_bridge: str) -> ipaddress.IPv4Network:
-    """The first candidate that overlaps no route but those of ``own_bridge``."""
+    """What ``own_bridge`` has already, else the first candidate that overlaps no route."""
+    mine = [network for device, network in _routes(routes) if device == own_bridge]
+    for candidate in CANDIDATES:
+        if any(candidate.overlaps(network) for network in mine):
+            return candidate
     taken = [network for device, network in _routes(routes) if device != own_bridge]
     for candidate in CANDIDATES:
         if not any(candidate.overlaps(network) for network in taken):

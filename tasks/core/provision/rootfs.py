@@ -99,7 +99,8 @@ def command(made: Rootfs, archive: apt.Archive, native: str) -> tuple[str, ...]:
         # The folders we work in may be entered by root alone.
         f"--aptopt={configuration(made.target)}",
         *(f"--dpkgopt={option}" for option in NO_DOCUMENTATION if made.recipe.flavour != "full"),
-        *(f"--customize-hook={hook}" for hook in hooks),
+        # Nothing is customized where nothing is configured: there only these hooks are run.
+        *(f"--{'customize' if own else 'extract'}-hook={hook}" for hook in hooks),
         *("--skip=output/dev", made.release.suite, str(made.target)),
         *made.release.lines,
     )
