@@ -292,13 +292,15 @@ def test_what_leaks_is_found(
 ) -> None:
     """So that the tests above can fail."""
     (scratch / "Dockerfile").write_text(LEAKS % secrets.token_hex(8))
+    (scratch / "docker-bake.hcl").write_text('target "app" {\n  tags = ["canary-leak:1"]\n}\n')
     location = registry(engine)
     cache = {"CACHE": "registry", "CACHE_REF": f"{location}/{PREFIX}/canary-leak"}
     env = {**canaries.environment, **cache, "PROVENANCE": "max", "PROJECT": PROJECT}
     ran = run_task(scratch, "build.targets", "app", env=env)
     assert ran.code == 0, ran.err[-4000:]
     assert canaries.found(ran.err.encode()) == {"npmrc"}
-    found = in_image(client, "scratch-app:latest", canaries)
+    found = in_image(client, "canary-leak:1", canaries)
+    client.images.remove("canary-leak:1")
     assert any("secrets.values: " in line and "/root/kept in layer " in line for line in found)
     assert in_history(engine, refs(engine, scratch), tmp_path, canaries) != {}
     stored = blobs(location, f"{PREFIX}/canary-leak", "app")
