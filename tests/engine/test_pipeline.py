@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.core.endpoint import Engine
-from tests.engine.conftest import PREFIX, PROJECT, Ran, copy_repository, environment
+from tests.engine.conftest import Ran, copy_repository, environment
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
+#: Names of its own: it cleans all of its project, and other files build meanwhile.
+PROJECT = "slipway-test-pipeline"
+PREFIX = "slipway.pipeline"
+OWN = {"PROJECT": PROJECT, "REGISTRY": PREFIX}
 MINE: dict[str, Any] = {"label": f"dev.slipway.project={PROJECT}"}
 
 
@@ -28,7 +32,7 @@ def inv(root: Path, *words: str) -> Ran:
     done = subprocess.run(
         ["./inv", *words],
         cwd=root,
-        env=environment(),
+        env=environment(OWN),
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -103,10 +107,11 @@ def test_verdicts_are_json_and_prove_every_claim(root: Path, first: Ran) -> None
         "identity.uids",
         "supply-chain.version",
         "supply-chain.commit",
+        "platforms.reported",
     )
     targets = ("frontend-production", "backend-production")
     assert passed == {(target, proof) for target in targets for proof in proofs}
-    assert report["summary"] == {"passed": 14, "failed": 0, "skipped": 0}
+    assert report["summary"] == {"passed": 16, "failed": 0, "skipped": 0}
 
 
 def test_production_is_less_than_half_of_the_baseline(root: Path, first: Ran) -> None:
@@ -124,7 +129,7 @@ def test_bake_by_hand_gives_the_same_targets(root: Path, engine: Engine, first: 
     done = subprocess.run(
         [engine.docker, "buildx", "bake", "--print"],
         cwd=root,
-        env={**environment(), **engine.environment},
+        env={**environment(OWN), **engine.environment},
         capture_output=True,
         text=True,
         check=True,
