@@ -52,6 +52,17 @@ def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
     return context.get("tls") if context.get("base_url") == host else None
 
 
+def has_image(client: DockerClient, reference: str) -> bool:
+    """Whether the engine holds an image of that name or digest."""
+    from docker.errors import ImageNotFound
+
+    try:
+        client.api.inspect_image(reference)
+    except ImageNotFound:
+        return False
+    return True
+
+
 def demand_containerd_store(client: DockerClient) -> None:
     """Raise OutOfReach unless the engine can hold an image of several platforms."""
     if not has_containerd_store(client):

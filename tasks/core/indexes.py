@@ -136,17 +136,14 @@ def _at_hand(
 
 
 def _is_here(client: DockerClient, reference: str) -> bool:
-    from docker.errors import APIError, ImageNotFound, NullResource
+    from docker.errors import APIError, NullResource
 
     try:
-        client.api.inspect_image(reference)
-    except ImageNotFound:
-        return False
+        return daemon.has_image(client, reference)
     except (APIError, NullResource) as error:
         if isinstance(error, NullResource) or error.status_code == HTTPStatus.BAD_REQUEST:
             raise UsageError(f"{reference!r} is not the name of an image") from None
         raise
-    return True
 
 
 def _offered(client: DockerClient, reference: str) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tasks.core import contents, daemon, imagefiles, overlay, process, targetchecks
 from tasks.core.contents import Contents
@@ -17,9 +16,6 @@ from tasks.core.proofs.filesystem import Demands
 from tasks.core.secretscan import SecretInspector
 from tasks.core.session import Session
 from tasks.core.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from docker import DockerClient
 
 #: A build's secret that is larger is a bundle of something, not a value.
 MAX_SECRET_BYTES = 64 * 1024
@@ -47,7 +43,7 @@ def of_secrets(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict,
 
     found: list[Verdict] = []
     with closing(daemon.connect(session.engine)) as client:
-        there = [one for one in targets if one.tags and _is_here(client, one.tags[0])]
+        there = [one for one in targets if one.tags and daemon.has_image(client, one.tags[0])]
         for target in targets:
             if target not in there:
                 process.note(f"{target.name}: not built, so nothing is proven of it")
@@ -64,7 +60,7 @@ def of_secrets(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict,
 def of_image(session: Session, reference: str) -> tuple[Verdict, ...]:
     """Every proof on what is in an image of the engine, whoever built it; it is not started."""
     with closing(daemon.connect(session.engine)) as client:
-        if not _is_here(client, reference):
+        if not daemon.has_image(client, reference):
             raise OutOfReach(f"no image {reference} in the engine; run: docker pull {reference}")
         process.note(f"looking into {reference} …")
         return _whole(reference, client.api.get_image(reference), session.settings.secrets)
@@ -132,13 +128,3 @@ def _each(
 ) -> list[Verdict]:
     held = contents.read(chunks, name, inspectors)
     return [verdict for each in held for verdict in prove(name, each)]
-
-
-def _is_here(client: DockerClient, reference: str) -> bool:
-    from docker.errors import ImageNotFound
-
-    try:
-        client.api.inspect_image(reference)
-    except ImageNotFound:
-        return False
-    return True

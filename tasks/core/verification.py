@@ -66,22 +66,12 @@ def _choose(
 def _built(session: Session, targets: Sequence[Target]) -> list[Target]:
     """Those whose image is in the engine; all of a service that has none, so that it is missed."""
     with contextlib.closing(daemon.connect(session.engine)) as client:
-        there = {target.name for target in targets if _is_there(client, target.tags[0])}
+        there = {target.name for target in targets if daemon.has_image(client, target.tags[0])}
     served = {target.service for target in targets if target.name in there}
     for target in targets:
         if target.name not in there and target.service in served:
             process.note(f"{target.name}: not built, so nothing is proven of it")
     return [t for t in targets if t.name in there or t.service not in served]
-
-
-def _is_there(client: DockerClient, reference: str) -> bool:
-    from docker.errors import ImageNotFound
-
-    try:
-        client.api.inspect_image(reference)
-    except ImageNotFound:
-        return False
-    return True
 
 
 def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:
