@@ -30,6 +30,8 @@ from tasks.core.errors import OutOfReach
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from tests.engine.second import TwoNodes
+
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "slipway-test"
 PREFIX = "slipway.test"
@@ -95,6 +97,24 @@ def remove_images(client: DockerClient, project: str) -> None:
         for name in image.tags or [str(image.id)]:
             with contextlib.suppress(ImageNotFound):  # it went with another name
                 client.images.remove(name)
+
+
+@pytest.fixture(scope="module")
+def two(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    """Two engines joined as one builder, for the tests of one file."""
+    from tests.engine.second import two_nodes  # late: it takes helpers from here
+
+    with two_nodes(engine, tmp_path_factory.mktemp("two")) as joined:
+        yield joined
+
+
+@pytest.fixture
+def whole(two: TwoNodes) -> Iterator[TwoNodes]:
+    """The two nodes, whole again whatever a test did to them."""
+    yield two
+    for node in two.nodes:
+        node.mend()
+        node.slow(None)
 
 
 def copy_repository(destination: Path) -> Path:

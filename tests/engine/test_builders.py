@@ -5,34 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.core import builders, process
-from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import registry
 from tests.engine.conftest import Ran, make_scratch, run_task
-from tests.engine.second import TwoNodes, builds_of, told_of, two_nodes
+from tests.engine.second import TwoNodes, builds_of, told_of
 
 BOTH = "linux/amd64,linux/arm64"
-
-
-@pytest.fixture(scope="module")
-def two(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
-    with two_nodes(engine, tmp_path_factory.mktemp("two")) as joined:
-        yield joined
-
-
-@pytest.fixture
-def whole(two: TwoNodes) -> Iterator[TwoNodes]:
-    """The two nodes, whole again whatever a test did to them."""
-    yield two
-    for node in two.nodes:
-        node.mend()
-        node.slow(None)
 
 
 @pytest.fixture

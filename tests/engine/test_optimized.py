@@ -56,8 +56,10 @@ def shares(ran: Ran) -> tuple[int, int]:
     last = ran.out.strip().splitlines()[-1]
     some = re.search(r"(\d+) of (\d+) steps were cached", last)
     every = re.search(r"everything was cached \((\d+) steps\)", last)
-    assert some or every, ran.out + ran.err[-4000:]
-    return (int(some[1]), int(some[2])) if some else (int(every[1]),) * 2  # type: ignore[index]
+    if some:
+        return int(some[1]), int(some[2])
+    assert every, ran.out + ran.err[-4000:]
+    return int(every[1]), int(every[1])
 
 
 def steps_run(ran: Ran) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from tests.engine.conftest import (
     run_task,
     start_task,
 )
-from tests.engine.second import TwoNodes, alone, builds_of, told_of, two_nodes
+from tests.engine.second import TwoNodes, alone, builds_of, told_of
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,21 +53,6 @@ target "plain" {
   tags   = ["${REGISTRY}/plain:1"]
 }
 """
-
-
-@pytest.fixture(scope="module")
-def two(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
-    with two_nodes(engine, tmp_path_factory.mktemp("two")) as joined:
-        yield joined
-
-
-@pytest.fixture
-def whole(two: TwoNodes) -> Iterator[TwoNodes]:
-    """The two nodes, whole again whatever a test did to them."""
-    yield two
-    for node in two.nodes:
-        node.mend()
-        node.slow(None)
 
 
 @pytest.fixture
