@@ -1,4 +1,4 @@
-"""Who there is in an image, by its /etc/passwd and /etc/group, and whom it runs as."""
+"""Who there is in an image, by its account files in /etc, and whom it runs as."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from tasks.core.contents import Contents
 from tasks.core.entries import FileEntry
 
-PASSWD, GROUP = "etc/passwd", "etc/group"
+PASSWD, GROUP, SHADOW = "etc/passwd", "etc/group", "etc/shadow"
 MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class AccountFile:
-    """The lines of /etc/passwd or /etc/group, in fields; those that make no sense are left out."""
+    """The lines of an account file, in fields; those that make no sense are left out."""
 
     lines: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A line of /etc/passwd."""
+
+    name: str
+    password: str
+    uid: int
 
 
 @dataclass(frozen=True)
@@ -31,12 +40,13 @@ class AccountInspector:
     """Keeps the account files."""
 
     def open(self, entry: FileEntry, head: bytes) -> _Lines | None:
-        """A probe for /etc/passwd and /etc/group."""
-        return _Lines() if entry.path in (PASSWD, GROUP) else None
+        """A probe for an account file."""
+        return _Lines(entry.path) if entry.path in (PASSWD, GROUP, SHADOW) else None
 
 
 class _Lines:
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self._numbered = path != SHADOW
         self._content = b""
 
     def feed(self, piece: bytes) -> bool:
@@ -46,6 +56,8 @@ class _Lines:
     def result(self) -> AccountFile:
         text = self._content.decode("utf-8", "surrogateescape")
         fields = [tuple(line.split(":")) for line in text.splitlines()]
+        if not self._numbered:
+            return AccountFile(tuple(line for line in fields if len(line) > 1))
         numbered = [line for line in fields if len(line) > 3 and _number(line[2]) is not None]
         return AccountFile(tuple(numbered))
 
@@ -53,6 +65,17 @@ class _Lines:
 def uids(contents: Contents) -> frozenset[int]:
     """The users that /etc/passwd knows; none where the image has no such file."""
     return frozenset(int(line[2]) for line in _lines(contents.files, PASSWD))
+
+
+def known(contents: Contents) -> tuple[Account, ...]:
+    """The accounts of /etc/passwd, in its order."""
+    lines = _lines(contents.files, PASSWD)
+    return tuple(Account(line[0], line[1], int(line[2])) for line in lines)
+
+
+def without_password(contents: Contents) -> tuple[str, ...]:
+    """The names whose password in /etc/shadow is empty: anybody may become them."""
+    return tuple(line[0] for line in _lines(contents.files, SHADOW) if not line[1])
 
 
 def user(contents: Contents) -> User | None:

@@ -7,6 +7,7 @@ import inspect
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from types import FrameType
 from typing import Any
 
@@ -20,13 +21,15 @@ HELP = {
     "debug": "The images to look inside: this machine's platform, not pushed.",
     "env-file": "Settings file to read instead of .env.",
     "file": "Bake file to read (repeatable); default: docker-bake.hcl.",
-    "format": "How the result is written: text, json; for some also markdown.",
+    "format": "How the result is written; default: by the file's ending, else as text.",
+    "jobs": "Images proven side by side; default: as many as there are processors.",
     "names": "Targets or groups of the bake file, separated by commas.",
     "no-cache": "Build every step anew.",
-    "output": "File to write the result to, instead of standard output.",
+    "output": "File to write to, - for standard output (repeatable in verify.*).",
     "platform": "Platforms, separated by commas.",
     "profile": "Also read .env.PROFILE.",
     "push": "Push the images to REGISTRY.",
+    "severity": "Least grave failure that counts: low (default), medium, high, critical.",
     "set": "Override a setting: NAME=VALUE (repeatable).",
     "target": "Only targets that match this name or glob (repeatable).",
     "unit": "Only lint, types and unit tests: no engine.",
@@ -34,6 +37,8 @@ HELP = {
 }
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REPEATABLE = ("file", "node", "set_", "target")
+#: The parameter by which a task takes a frozen record of options that others have, too.
+SHARED = "asked"
 DISK_PROBLEMS = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM, errno.ENOTDIR)
 
 
@@ -46,8 +51,16 @@ class Command(Task[Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task inside the boundary."""
+        for shared in _shared(self.body).values():
+            names = [field.name for field in fields(shared)]
+            given = {name: kwargs.pop(name) for name in names if name in kwargs}
+            kwargs[SHARED] = replace(shared, **given)
         with boundary():
             return super().__call__(*args, **kwargs)
+
+    def argspec(self, body: Callable[..., Any]) -> inspect.Signature:
+        """Each field of a parameter SHARED is an option of its own."""
+        return inspect.Signature(_options(body))
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         """invoke takes an option's kind from its default; a repeatable one must not have any."""
@@ -55,20 +68,38 @@ class Command(Task[Any]):
         return super().arg_opts(name, kept, taken_names)
 
 
+def _shared(body: Callable[..., Any]) -> dict[str, Any]:
+    """The record of options that a task has in common with others, by its parameter."""
+    parameters = inspect.signature(body).parameters
+    return {SHARED: parameters[SHARED].default} if SHARED in parameters else {}
+
+
+def _options(body: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The options of a task, without its context: its own, then those of the shared record."""
+    own = list(inspect.signature(body).parameters.values())[1:]
+    shared = [field for record in _shared(body).values() for field in fields(record)]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [parameter for parameter in own if parameter.name != SHARED] + [
+        inspect.Parameter(field.name, kind, default=field.default) for field in shared
+    ]
+
+
 def command(**options: Any) -> Callable[[Callable[..., None]], Command]:
     """Make a function a task whose options' help is looked up in HELP.
 
-    ``options`` go to invoke's ``task``; ``help`` there adds to HELP, by flag.
+    ``options`` go to invoke's ``task``; ``help`` there adds to HELP, by flag, and ``repeatable``
+    to REPEATABLE, by parameter.
     """
     texts = {**HELP, **options.pop("help", {})}
+    repeatable = (*REPEATABLE, *options.pop("repeatable", ()))
 
     def decorate(body: Callable[..., None]) -> Command:
-        names = list(inspect.signature(body).parameters)[1:]
+        names = [parameter.name for parameter in _options(body)]
         flags = [name.strip("_").replace("_", "-") for name in names]
         made: Command = task(
             klass=Command,
             help={flag: texts[flag] for flag in flags},
-            iterable=[name for name in REPEATABLE if name in names],
+            iterable=[name for name in repeatable if name in names],
             auto_shortflags=False,
             **options,
         )(body)

@@ -21,11 +21,16 @@ from tasks.core.untrusted import Malformed
 
 @dataclass(frozen=True)
 class LayerContents:
-    """What one layer says, in its order: whiteouts and what later layers remove are in it too."""
+    """What one layer says, in its order: whiteouts and what later layers remove are in it too.
+
+    ``compressed_bytes`` is None where it is not known; ``unpacked_bytes`` are those of its tar.
+    """
 
     digest: str
     diff_id: str
     entries: tuple[FileEntry, ...]
+    compressed_bytes: int | None
+    unpacked_bytes: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Contents:
 
     ``platform`` is what its config says; ``described`` what the index says of it, None where it
     says nothing. ``listed`` are the platforms the index promises, whether they are here or not.
+    ``annotations`` are its manifest's; both sizes are as `archive.Image` has them.
     """
 
     reference: str
@@ -50,8 +56,11 @@ class Contents:
     described: str | None
     listed: tuple[str, ...]
     config: Mapping[str, Any]
+    annotations: Mapping[str, str]
     layers: tuple[LayerContents, ...]
     documents: tuple[Document, ...]
+    compressed_bytes: int | None
+    unpacked_bytes: int
 
     @cached_property
     def files(self) -> Mapping[str, FileEntry]:
@@ -103,16 +112,35 @@ def _contents(files: Mapping[str, Blob], image: Image, manifests: Sequence[Descr
         described=own.platform if own else None,
         listed=tuple(each.platform for each in described.values() if each.platform),
         config=image.config,
+        annotations=_annotations(by_digest, image),
         layers=tuple(_layer(by_digest, layer) for layer in image.layers),
         documents=tuple(_documents(files, by_digest, image, manifests)),
+        compressed_bytes=image.compressed_bytes,
+        unpacked_bytes=image.unpacked_bytes,
     )
+
+
+def _annotations(by_digest: Mapping[str, Blob], image: Image) -> Mapping[str, str]:
+    """The annotations of the image's manifest; none where the archive has no manifests."""
+    if image.digest == image.config_digest:
+        return {}
+    where = f"manifest {image.digest}"
+    manifest = untrusted.mapping(layout.json_of(by_digest[image.digest], where), where)
+    notes = untrusted.mapping(manifest.get("annotations") or {}, f"annotations of {where}")
+    return {key: untrusted.text(value, f"an annotation of {where}") for key, value in notes.items()}
 
 
 def _layer(by_digest: Mapping[str, Blob], layer: archive.Layer) -> LayerContents:
     seen = by_digest[layer.digest].seen
     if not isinstance(seen, Seen) or seen.entries is None:
         raise Malformed(f"layer {layer.digest} is no tar archive")
-    return LayerContents(layer.digest, layer.diff_id, seen.entries)
+    return LayerContents(
+        digest=layer.digest,
+        diff_id=layer.diff_id,
+        entries=seen.entries,
+        compressed_bytes=layer.compressed_bytes,
+        unpacked_bytes=layer.unpacked_bytes,
+    )
 
 
 def _documents(

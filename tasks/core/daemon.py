@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tasks.core import process
-from tasks.core.errors import OutOfReach
+from tasks.core.errors import OutOfReach, UsageError
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -53,13 +54,17 @@ def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
 
 
 def has_image(client: DockerClient, reference: str) -> bool:
-    """Whether the engine holds an image of that name or digest."""
-    from docker.errors import ImageNotFound
+    """Whether the engine holds an image of that name or digest. UsageError for what is no name."""
+    from docker.errors import APIError, ImageNotFound, NullResource
 
     try:
         client.api.inspect_image(reference)
     except ImageNotFound:
         return False
+    except (APIError, NullResource) as error:
+        if isinstance(error, NullResource) or error.status_code == HTTPStatus.BAD_REQUEST:
+            raise UsageError(f"{reference!r} is not the name of an image") from None
+        raise
     return True
 
 

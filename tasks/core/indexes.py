@@ -1,32 +1,30 @@
-"""Prove images of several platforms: what is in them, and each of them running."""
+"""Prove an image of several platforms by its name, wherever it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.core import (
+    catalogue,
     contents,
     daemon,
     definitions,
     exporting,
-    policy,
+    policyfile,
     process,
+    proving,
     pushing,
     runnable,
-    sandbox,
-    waiting,
+    secretvalues,
+    verification,
 )
-from tasks.core.contents import Contents
 from tasks.core.definitions import Target
-from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.policy import Policy
-from tasks.core.proofs import platforms, runtime
-from tasks.core.proofs.runtime import Subject
+from tasks.core.errors import OutOfReach
+from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proving import Case
 from tasks.core.provision import references
 from tasks.core.provision.registry import platform_names
 from tasks.core.session import Session
@@ -34,33 +32,6 @@ from tasks.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-#: Containers of foreign platforms that run side by side: emulation takes a processor each.
-AT_ONCE = 2
-#: How much longer a foreign platform may take: what QEMU costs a program that starts, measured
-#: with Node.js, is a factor of 5 to 10.
-EMULATION_FACTOR = 10
-
-
-@dataclass(frozen=True)
-class Index:
-    """An image of several platforms in the engine, under the name of its target."""
-
-    target: str
-    reference: str
-    promised: tuple[str, ...]
-
-
-def prove(session: Session, subjects: Sequence[Index]) -> tuple[Verdict, ...]:
-    """Prove every platform of every subject: the files in it, and that it starts and answers.
-
-    Whatever ends this, no container of it is left.
-    """
-    foreign = {name for one in subjects for name in one.promised}
-    runnable.ensure(session.engine, sorted(foreign))
-    with closing(daemon.connect(session.engine)) as client:
-        found = [verdict for one in subjects for verdict in _prove(session, client, one)]
-    return tuple(found)
 
 
 def prove_any(
@@ -82,8 +53,22 @@ def prove_any(
         daemon.demand_containerd_store(client)
         pushing.use_logins(client, session.environment)
         with _at_hand(client, reference, wanted) as listed:
-            name = owner.name if owner else reference
-            return prove(session, [Index(name, reference, wanted or listed)])
+            if owner is None:
+                secrets = secretvalues.of_settings(session)
+                one = Case(
+                    reference,
+                    reference,
+                    verification.FOREIGN,
+                    promised=wanted or listed,
+                    secrets=secrets,
+                )
+            else:
+                # Which version a tag is of, and so its commit, is for its own name alone to say.
+                known = verification.case(session, owner, reference)
+                expected = known.expected if _is_tag(reference, owner) else Expected()
+                one = replace(known, promised=wanted or listed, expected=expected)
+            runnable.ensure(session.engine, one.promised)
+            return proving.prove(session, [one], proving.EVERYTHING)
 
 
 def _owner(session: Session, reference: str) -> Target | None:
@@ -95,11 +80,9 @@ def _owner(session: Session, reference: str) -> Target | None:
     if not definitions.has_bake_file(session.root, session.files):
         return None
     known = session.everything().targets
-    policy.check(session.config, known)
+    policyfile.check(session.config, known, catalogue.IDS)
     targets = known.values()
-    tagged = [
-        one for one in targets if exporting.named(reference) in map(exporting.named, one.tags)
-    ]
+    tagged = [one for one in targets if _is_tag(reference, one)]
     called = [
         one
         for one in targets
@@ -108,6 +91,10 @@ def _owner(session: Session, reference: str) -> Target | None:
     if tagged:
         return tagged[0]
     return called[0] if len(called) == 1 else None
+
+
+def _is_tag(reference: str, target: Target) -> bool:
+    return exporting.named(reference) in map(exporting.named, target.tags)
 
 
 def _last_name(reference: str) -> str:
@@ -121,7 +108,7 @@ def _at_hand(
     """Have the image in the engine; yields the platforms that it lists. Pulled ones go again."""
     from docker.errors import ImageNotFound
 
-    if _is_here(client, reference):
+    if daemon.has_image(client, reference):
         yield _listed(client, reference)
         return
     listed = _offered(client, reference)
@@ -133,17 +120,6 @@ def _at_hand(
     finally:
         with suppress(ImageNotFound):  # not even the first platform had arrived
             client.api.remove_image(reference)
-
-
-def _is_here(client: DockerClient, reference: str) -> bool:
-    from docker.errors import APIError, NullResource
-
-    try:
-        return daemon.has_image(client, reference)
-    except (APIError, NullResource) as error:
-        if isinstance(error, NullResource) or error.status_code == HTTPStatus.BAD_REQUEST:
-            raise UsageError(f"{reference!r} is not the name of an image") from None
-        raise
 
 
 def _offered(client: DockerClient, reference: str) -> tuple[str, ...]:
@@ -177,33 +153,3 @@ def _nobody_has(reference: str, why: object) -> OutOfReach:
 def _listed(client: DockerClient, reference: str) -> tuple[str, ...]:
     held = contents.read(client.api.get_image(reference), reference)
     return held[0].listed or tuple(each.platform for each in held)
-
-
-def _prove(session: Session, client: DockerClient, index: Index) -> Iterator[Verdict]:
-    process.note(f"proving {index.target} on {', '.join(index.promised)} …")
-    chunks = client.api.get_image(index.reference)
-    held = contents.read(chunks, index.target, platforms.INSPECTORS)
-    yield from platforms.prove(index.target, held, index.promised)
-    demanded = policy.for_target(session.config, index.target)
-    native = session.engine.native_platform
-    ready = [_subject(index, one, demanded, native) for one in held]
-    with (
-        ThreadPoolExecutor(AT_ONCE) as pool,
-        sandbox.run(client, session.settings.project) as run,
-    ):
-        host = session.engine.host
-        futures = [pool.submit(runtime.prove, run, one, host) for one in ready]
-        for future in futures:
-            yield from waiting.result(future)
-
-
-def _subject(index: Index, held: Contents, demanded: Policy, native: str) -> Subject:
-    slowness = EMULATION_FACTOR if held.platform != native else 1
-    demanded = replace(
-        demanded,
-        healthy_seconds=demanded.healthy_seconds * slowness,
-        stop_seconds=demanded.stop_seconds * slowness,
-    )
-    config = held.config.get("config")
-    known = config if isinstance(config, Mapping) else {}
-    return Subject(index.target, index.reference, held.platform, known, demanded, True, slowness)

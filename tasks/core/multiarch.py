@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.core import (
     builds,
+    catalogue,
     daemon,
-    indexes,
-    policy,
+    policyfile,
     process,
+    proving,
     pushing,
     runnable,
     schema,
     verdicts,
+    verification,
 )
 from tasks.core.builds import Build, Wish
 from tasks.core.definitions import Target
 from tasks.core.errors import SlipwayError, UsageError
-from tasks.core.indexes import Index
 from tasks.core.session import Session
 from tasks.core.verdicts import Verdict
 
@@ -60,11 +61,7 @@ def build(
     made = builds.build(session, [GROUP], wish)
     if made is None:
         return None
-    subjects = [
-        Index(one.target, one.digest, one.platforms or session.settings.platforms)
-        for one in made.targets
-    ]
-    found = indexes.prove(session, subjects)
+    found = _prove(session, chosen, made)
     if push and verdicts.failed(found):
         process.note("nothing is pushed: a proof failed")
         push = False
@@ -81,6 +78,19 @@ def build(
     return Proven(made, found, tuple(pushed), failure)
 
 
+def _prove(session: Session, chosen: Sequence[Target], made: Build) -> tuple[Verdict, ...]:
+    """Every proof on what was built, by its digest; secrets too, before anybody else has it."""
+    known = {target.name: target for target in chosen}
+    cases = [
+        replace(
+            verification.case(session, known[one.target], one.digest),
+            promised=one.platforms or session.settings.platforms,
+        )
+        for one in made.targets
+    ]
+    return proving.prove(session, cases, proving.EVERYTHING)
+
+
 def _chosen(session: Session, patterns: Sequence[str]) -> tuple[Target, ...]:
     names = builds.members(session, GROUP)
     return tuple(session.definition(names).narrowed(patterns).targets.values())
@@ -88,10 +98,10 @@ def _chosen(session: Session, patterns: Sequence[str]) -> tuple[Target, ...]:
 
 def _check(session: Session, chosen: Sequence[Target]) -> None:
     """Raise UsageError for a policy or a choice of platforms that would be passed over."""
-    policy.check(session.config, session.everything().targets)
+    policyfile.check(session.config, session.everything().targets, catalogue.IDS)
     asked = session.settings.entries["PLATFORMS"]
     for target in chosen:
-        policy.for_target(session.config, target.name)
+        policyfile.for_target(session.config, target.name, catalogue.IDS)
         fixed = schema.platforms(",".join(target.platforms))
         if fixed and asked.origin == "--set" and set(fixed) != set(session.settings.platforms):
             raise UsageError(

@@ -106,6 +106,12 @@ def text_of(target: Target) -> str | None:
     return target.dockerfile.read_text(encoding="utf-8", errors="replace")
 
 
+def bases_of(target: Target) -> tuple[str, ...]:
+    """The names of the base images that a target builds on; a frontend is none."""
+    names = {use.reference for use in _uses(target)} - {_frontend(target)}
+    return tuple(sorted(name for name in names if name))
+
+
 def _frontend(target: Target) -> str | None:
     return dockerfile.directives(text_of(target) or "").get("syntax")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tasks.core import builds, needs, process, sizes, verdicts, verification
+from tasks.core import builds, needs, process, sizes, testing, verdicts, verification
 from tasks.core.command import translated
 from tasks.core.definitions import TESTING
 from tasks.core.errors import SlipwayError
@@ -105,7 +105,7 @@ def _tests(session: Session) -> str:
         return NOT_RUN
     if not any(target.stage == TESTING for target in session.everything().targets.values()):
         return "nothing to do: no target has the stage testing"
-    return _demand(verification.tests(session))
+    return _demand(testing.run(session))
 
 
 def _verify(session: Session) -> str:

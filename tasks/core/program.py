@@ -28,7 +28,7 @@ from invoke.vendor.yaml import YAMLError
 VERSION = "0.1.0"
 BAD_USAGE = 2
 INTERRUPTED = 130
-REPEATABLE = ("--file", "--node", "--set", "--target")
+REPEATABLE = ("--config", "--file", "--node", "--output", "--set", "--target")
 
 
 class Slipway(Program):

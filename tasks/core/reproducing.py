@@ -14,9 +14,9 @@ from tasks.core.builds import Build, Built, Wish, build
 from tasks.core.contents import Contents
 from tasks.core.entries import FileEntry
 from tasks.core.optimizing import GROUP
-from tasks.core.proofs.catalogue import Proof, Severity
+from tasks.core.proofs.catalogue import Proof
 from tasks.core.session import Session
-from tasks.core.verdicts import Verdict
+from tasks.core.verdicts import Severity, Verdict
 
 PROOF = Proof(
     "supply-chain.reproducible",

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import process
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "dev.slipway.run"
 TARGET_LABEL = "dev.slipway.target"
+#: What folders in memory are mounted with.
+MEMORY_OPTIONS = "noexec,nosuid,size=64m,mode=1777"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def restricted(policy: Policy, port: int | None) -> dict[str, Any]:
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "tmpfs": dict.fromkeys(policy.writable, "rw,noexec,nosuid,size=64m,mode=1777"),
+        "tmpfs": dict.fromkeys(policy.writable, f"rw,{MEMORY_OPTIONS}"),
         "environment": list(policy.environment),
         "mem_limit": f"{policy.memory_mib}m",
         "pids_limit": policy.pids,
@@ -109,60 +110,6 @@ def patient(config: Mapping[str, Any], factor: int) -> dict[str, Any] | None:
     names = {"Interval": "interval", "StartPeriod": "start_period", "Retries": "retries"}
     kept = {ours: check[theirs] for theirs, ours in names.items() if check.get(theirs)}
     return {"test": check["Test"], **kept, "timeout": (check.get("Timeout") or 30 * 10**9) * factor}
-
-
-def uids(container: Container, engine_host: str) -> dict[int, tuple[int, ...]]:
-    """Real, effective, saved and file-system uid of every process in a container, by pid.
-
-    The kernel's own record: /proc of this machine where the engine runs on it, else what the
-    engine's ``top`` reads from the same record on its machine. Nothing when it has ended.
-    """
-    from docker.errors import APIError
-
-    if engine_host.startswith("unix://"):
-        found = dict(_uids_from_proc(str(container.id)))
-        if found:
-            return found
-    try:
-        top = container.top(ps_args="-eo pid,ruid,euid,suid,fuid")
-    except APIError as error:
-        if error.status_code == 409:  # not running
-            return {}
-        raise
-    rows = top["Processes"] or []
-    return {int(row[0]): tuple(int(word) for word in row[1:5]) for row in rows}
-
-
-def _uids_from_proc(container_id: str) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Pid and uids of each process in the container's control group: exec'd ones are in it too.
-
-    Finds nothing where the containers run on another machine, as with Docker Desktop.
-    """
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if container_id in (folder / "cgroup").read_text():
-                status = (folder / "status").read_text(errors="replace")
-                yield int(folder.name), inner_uids(status, (folder / "uid_map").read_text())
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended while we looked
-
-
-def inner_uids(status: str, uid_map: str) -> tuple[int, ...]:
-    """The four uids of a /proc/<pid>/status as the process itself sees them.
-
-    With a rootless engine, or remapped users, root in the container is another uid out here.
-    ``uid_map`` has lines of: first uid inside, first uid outside, how many.
-    """
-    line = next(line for line in status.splitlines() if line.startswith("Uid:"))
-    ranges = [tuple(int(word) for word in row.split()) for row in uid_map.splitlines() if row]
-
-    def inside(uid: int) -> int:
-        for inner, outer, count in ranges:
-            if outer <= uid < outer + count:
-                return inner + uid - outer
-        return uid
-
-    return tuple(inside(int(word)) for word in line.split()[1:5])
 
 
 def last_lines(container: Container, count: int) -> list[str]:

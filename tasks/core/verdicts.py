@@ -19,11 +19,26 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Severity(StrEnum):
+    """How grave a failure is; the same words as scanners use, the least grave first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least grave."""
+        return list(Severity).index(self)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One proof of one target on one platform.
 
     ``measured`` and ``allowed`` are texts with their units; ``message`` is one line for a reader.
+    ``findings`` are all that is wrong, a line each: what exceptions are matched with.
     """
 
     target: str
@@ -33,6 +48,8 @@ class Verdict:
     measured: str
     allowed: str
     message: str
+    severity: Severity = Severity.HIGH
+    findings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON has them."""
@@ -45,15 +62,16 @@ def summary(verdicts: Iterable[Verdict]) -> dict[str, int]:
     return {status.value: counts[status] for status in Status}
 
 
-def failed(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """Those that failed."""
-    return tuple(verdict for verdict in verdicts if verdict.status is Status.FAILED)
+def failed(verdicts: Iterable[Verdict], least: Severity = Severity.LOW) -> tuple[Verdict, ...]:
+    """Those that failed and are at least that grave."""
+    failures = [verdict for verdict in verdicts if verdict.status is Status.FAILED]
+    return tuple(verdict for verdict in failures if verdict.severity.rank >= least.rank)
 
 
-def demand(verdicts: Iterable[Verdict]) -> None:
-    """Raise ProofFailed, naming the first failure, unless nothing failed."""
-    failures = failed(verdicts)
+def demand(verdicts: Iterable[Verdict], least: Severity = Severity.LOW) -> None:
+    """Raise ProofFailed, naming the gravest failure, if any is as grave as ``least``."""
+    failures = failed(verdicts, least)
     if failures:
-        first = failures[0]
+        first = max(failures, key=lambda verdict: verdict.severity.rank)
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise ProofFailed(f"{first.target}: {first.proof} failed: {first.message}{more}")

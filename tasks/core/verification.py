@@ -1,136 +1,162 @@
-"""Run proofs on targets side by side and collect their verdicts."""
+"""What is proven of which images: those of targets, and any other."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
-from tasks.core import daemon, policy, process, sandbox, waiting
-from tasks.core.definitions import PRODUCTION, TESTING, Target
+from tasks.core import (
+    catalogue,
+    choosing,
+    daemon,
+    definitions,
+    needs,
+    policyfile,
+    process,
+    proving,
+    schema,
+    secretvalues,
+    structure,
+)
+from tasks.core.definitions import PRODUCTION, Target
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.policy import Policy
-from tasks.core.proofs import runtime
-from tasks.core.proofs.runtime import Subject
-from tasks.core.sandbox import Run
+from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proving import Case
 from tasks.core.session import Session
+from tasks.core.structure import Image
 from tasks.core.verdicts import Verdict
 
-if TYPE_CHECKING:
-    from docker import DockerClient
-
-SHOWN_LINES = 40
-Prover = Callable[[Run, Subject], tuple[Verdict, ...]]
+#: What is demanded of an image that nobody described.
+FOREIGN = Policy(page=None)
 
 
-def production(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
+def production(
+    session: Session,
+    patterns: Sequence[str] = (),
+    families: Sequence[str] = proving.PRODUCTION,
+    *,
+    start: bool = True,
+    jobs: int | None = None,
+) -> tuple[Verdict, ...]:
     """Prove the images that ship, or those of the targets that match ``patterns``.
 
     Without patterns a variant that was not built is left out with a notice, but no service is
     passed over: one without any image is OutOfReach.
     """
-    chosen = _choose(session, patterns, lambda target: target.released, PRODUCTION)
-    if not patterns and not session.dry:
-        chosen = _built(session, chosen)
-    host = session.engine.host
-    return _each(session, chosen, lambda run, subject: runtime.prove(run, subject, host))
-
-
-def tests(session: Session, patterns: Sequence[str] = ()) -> tuple[Verdict, ...]:
-    """Start every testing image, whose command runs the service's tests, and wait for its end."""
-    chosen = _choose(session, patterns, lambda target: target.stage == TESTING, TESTING)
-    return _each(session, chosen, _run_tests)
-
-
-def _choose(
-    session: Session, patterns: Sequence[str], wanted: Callable[[Target], bool], kind: str
-) -> list[Target]:
-    """The targets that ``patterns`` name, or without patterns those that are ``wanted``."""
-    definition = session.everything()
-    policy.check(session.config, definition.targets)
-    narrowed = definition.narrowed(patterns).targets.values()
-    chosen = [target for target in narrowed if patterns or wanted(target)]
-    if not chosen:
-        raise UsageError(f"the bake file defines no target with the stage {kind!r}")
-    tagged = [target for target in chosen if target.tags]
-    for target in chosen:
-        if not target.tags:
-            process.note(f"{target.name} has no tag: its image cannot be found by name")
-    if not tagged:
-        raise UsageError("none of the targets has a tag to find its image by")
-    return tagged
-
-
-def _built(session: Session, targets: Sequence[Target]) -> list[Target]:
-    """Those whose image is in the engine; all of a service that has none, so that it is missed."""
-    with contextlib.closing(daemon.connect(session.engine)) as client:
-        there = {target.name for target in targets if daemon.has_image(client, target.tags[0])}
-    served = {target.service for target in targets if target.name in there}
-    for target in targets:
-        if target.name not in there and target.service in served:
-            process.note(f"{target.name}: not built, so nothing is proven of it")
-    return [t for t in targets if t.name in there or t.service not in served]
-
-
-def _each(session: Session, targets: Sequence[Target], prove: Prover) -> tuple[Verdict, ...]:
-    """Prove all targets at once. Whatever ends this, no container of it is left."""
+    chosen = choosing.targets(session, patterns, lambda target: target.released, PRODUCTION)
     if session.dry:
-        for target in targets:
-            process.note(f"dry run: {target.tags[0]} would be started")
+        for target in chosen:
+            process.note(f"dry run: {target.tags[0]} would be {'started' if start else 'read'}")
         return ()
-    limits = {target.name: policy.for_target(session.config, target.name) for target in targets}
+    if not patterns:
+        chosen = choosing.built(session, chosen)
     with contextlib.closing(daemon.connect(session.engine)) as client:
-        subjects = [_subject(client, target, limits[target.name]) for target in targets]
-        with (
-            ThreadPoolExecutor(max_workers=len(subjects)) as pool,
-            sandbox.run(client, session.settings.project) as run,
-        ):
-            futures = [pool.submit(prove, run, subject) for subject in subjects]
-            return tuple(verdict for future in futures for verdict in waiting.result(future))
+        choosing.demand_built(client, chosen)
+    cases = [case(session, target, target.tags[0]) for target in chosen]
+    return proving.prove(session, cases, families, start=start, jobs=jobs)
 
 
-def _subject(client: DockerClient, target: Target, limits: Policy) -> Subject:
-    from docker.errors import ImageNotFound
+def secrets(
+    session: Session, patterns: Sequence[str] = (), jobs: int | None = None
+) -> tuple[Verdict, ...]:
+    """Search the images of all targets, or of those that match ``patterns``, for secrets.
 
-    name = target.tags[0]
-    try:
-        attributes = client.api.inspect_image(name)
-    except ImageNotFound:
-        raise OutOfReach(
-            f"{target.name}: no image {name} in the engine; run: inv build.targets {target.name}"
-        ) from None
-    variant = attributes.get("Variant")
-    platform = f"{attributes['Os']}/{attributes['Architecture']}" + (
-        f"/{variant}" if variant else ""
-    )
-    return Subject(target.name, name, platform, attributes.get("Config") or {}, limits)
+    Targets without an image are left out with a notice; OutOfReach when none has one.
+    """
+    known = choosing.targets(session, patterns, lambda _: True, "any")
+    with contextlib.closing(daemon.connect(session.engine)) as client:
+        there = [one for one in known if daemon.has_image(client, one.tags[0])]
+    for target in known:
+        if target not in there:
+            process.note(f"{target.name}: not built, so nothing is proven of it")
+    if not there:
+        names = ",".join(target.name for target in known)
+        raise OutOfReach(f"no image to search; build them first: inv build.targets {names}")
+    cases = [case(session, target, target.tags[0]) for target in there]
+    return proving.prove(session, cases, ("secrets",), start=False, jobs=jobs)
 
 
-def _run_tests(run: Run, subject: Subject) -> tuple[Verdict, ...]:
-    from requests.exceptions import ConnectionError as Gone
-    from requests.exceptions import ReadTimeout
+def image(
+    session: Session, reference: str, like: str = "", *, start: bool = True
+) -> tuple[Verdict, ...]:
+    """Every proof on an image of the engine, whoever built it."""
+    policy = _policy_like(session, like)
+    if session.dry:
+        process.note(f"dry run: {reference} would be {'started' if start else 'read'}")
+        return ()
+    with contextlib.closing(daemon.connect(session.engine)) as client:
+        if not daemon.has_image(client, reference):
+            raise OutOfReach(f"no image {reference} in the engine; run: docker pull {reference}")
+    foreign = Case(reference, reference, policy, secrets=secretvalues.of_settings(session))
+    return proving.prove(session, [foreign], proving.EVERYTHING, start=start)
 
-    limit = subject.policy.tests_seconds
-    options = {"detach": True, "network_mode": "none", "init": False}
-    sandbox.announce(subject.target, "running its tests …")
-    began = time.monotonic()
-    with run.container(subject.target, subject.image, options) as container:
-        container.start()
-        try:
-            code = int(container.wait(timeout=limit)["StatusCode"])
-            ended = f"exit {code}"
-        except (ReadTimeout, Gone):
-            code, ended = -1, "still running"
-        measured = f"{ended} after {time.monotonic() - began:.1f} s"
-        end = [] if code == 0 else sandbox.last_lines(container, SHOWN_LINES)
-    if code == 0:
-        sandbox.announce(subject.target, f"tests passed: {measured}")
+
+def archive(session: Session, name: str, like: str = "") -> tuple[Verdict, ...]:
+    """The same for a docker archive, an OCI archive or an OCI folder; needs no engine."""
+    path = Path(name)
+    if not path.exists():
+        raise UsageError(f"--archive {path}: no such file or folder")
+    policy = _policy_like(session, like)
+    foreign = Case(path.name, path.name, policy, path, secrets=secretvalues.of_settings(session))
+    return proving.prove(session, [foreign], proving.EVERYTHING, start=False)
+
+
+def structured(
+    session: Session,
+    files: Sequence[str],
+    patterns: Sequence[str] = (),
+    reference: str = "",
+    archive: str = "",
+    jobs: int | None = None,
+) -> tuple[Verdict, ...]:
+    """Run files of container-structure-test on targets, on an image, or on an archive.
+
+    Without any of them on the images that ship, as `production` chooses them.
+    """
+    read = [structure.load(Path(name)) for name in files]
+    if archive and not Path(archive).exists():
+        raise UsageError(f"--archive {archive}: no such file or folder")
+    if archive:
+        path = Path(archive)
+        images = [Image(path.name, path.name, path)]
+    elif reference:
+        images = [Image(reference, reference)]
     else:
-        sandbox.announce(subject.target, f"tests failed: {measured}; the end of what they said:")
-        for line in end:
-            sandbox.announce(subject.target, line)
-    allowed = f"exit 0 in {limit:g} s"
-    message = f"tests passed, {measured}" if code == 0 else f"tests failed, {measured}"
-    return (subject.verdict("tests.pass", code == 0, measured, allowed, message),)
+        chosen = choosing.targets(session, patterns, lambda target: target.released, PRODUCTION)
+        if not patterns and not session.dry:
+            chosen = choosing.built(session, chosen)
+        images = [Image(target.name, target.tags[0]) for target in chosen]
+    return tuple(
+        verdict for config in read for verdict in structure.prove(session, config, images, jobs)
+    )
+
+
+def case(session: Session, target: Target, reference: str) -> Case:
+    """The image ``reference`` of a target, with what is demanded and known of it."""
+    labels = target.labels
+    return Case(
+        target=target.name,
+        reference=reference,
+        policy=policyfile.for_target(session.config, target.name, catalogue.IDS),
+        promised=schema.platforms(",".join(target.platforms)),
+        expected=Expected(
+            labels.get("org.opencontainers.image.revision"),
+            labels.get("org.opencontainers.image.version"),
+        ),
+        bases=needs.bases_of(target),
+        secrets=secretvalues.of_builds(session, [target]),
+    )
+
+
+def _policy_like(session: Session, like: str) -> Policy:
+    """The policy of the target ``like``; without one the defaults, and no page is known."""
+    if not like:
+        return FOREIGN
+    if definitions.has_bake_file(session.root, session.files):
+        known = session.everything().targets
+        policyfile.check(session.config, known, catalogue.IDS)
+        if like not in known:
+            raise UsageError(f"--like {like!r} is no target; there are: {', '.join(sorted(known))}")
+    return policyfile.for_target(session.config, like, catalogue.IDS)

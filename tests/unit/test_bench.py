@@ -89,6 +89,7 @@ def test_the_emulated_dockerfile_names_no_build_platform(copy: Path) -> None:
         assert froms
         assert not any("--platform" in line for line in froms)
         assert "BUILDARCH" not in text
+        assert "from=integration-test" not in text
         assert f'target "{service}-{edits.EMULATED}"' in (copy / "docker-bake.hcl").read_text()
 
 

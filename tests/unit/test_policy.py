@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 
-from tasks.core import policy
+from tasks.core import policy, policyfile
 from tasks.core.errors import UsageError
 
 
 def test_without_configuration_the_defaults_hold() -> None:
-    assert policy.for_target({}, "app") == policy.Policy()
+    assert policyfile.for_target({}, "app") == policy.Policy()
 
 
 def test_later_entries_refine_earlier_ones() -> None:
@@ -22,11 +23,31 @@ def test_later_entries_refine_earlier_ones() -> None:
             "api-debug": {"health": None},
         }
     }
-    found = policy.for_target(config, "api-debug")
+    found = policyfile.for_target(config, "api-debug")
     assert (found.port, found.health, found.stop_seconds, found.writable) == (8000, None, 5, ())
-    assert policy.for_target(config, "web").port is None
+    assert policyfile.for_target(config, "web").port is None
 
 
+def test_exceptions_of_all_matching_entries_add_up() -> None:
+    def accepted(proof: str, expires: Any) -> dict[str, Any]:
+        return {"proof": proof, "match": "*", "reason": "known", "expires": expires}
+
+    config = {
+        "policy": {
+            "*": {"exceptions": [accepted("filesystem.setuid", "2026-12-31")]},
+            "web": {"exceptions": [accepted("runtime.*", datetime.date(2027, 1, 1))]},
+        }
+    }
+    found = policyfile.for_target(config, "web", ["filesystem.setuid", "runtime.page"]).exceptions
+    assert [(one.proof, one.expires.isoformat()) for one in found] == [
+        ("filesystem.setuid", "2026-12-31"),
+        ("runtime.*", "2027-01-01"),
+    ]
+    with pytest.raises(UsageError, match=r"entry 1, proof: 'runtime.\*' matches no proof"):
+        policyfile.for_target(config, "web", ["filesystem.setuid"])
+
+
+EXCEPTION = {"proof": "a.b", "match": "*", "reason": "r", "expires": "2026-12-31"}
 BAD: dict[str, tuple[Any, str]] = {
     "section": ({"polcy": {}}, "slipway.polcy: unknown key; known: policy"),
     "key": ({"policy": {"web": {"prot": 1}}}, "slipway.policy.web.prot: unknown key; known: port,"),
@@ -67,6 +88,34 @@ BAD: dict[str, tuple[Any, str]] = {
     "health": ({"policy": {"*": {"health": "up"}}}, "health: 'up' is not a path that starts with"),
     "page": ({"policy": {"*": {"page": "http://x/"}}}, "page: 'http://x/' is not a path that"),
     "text": ({"policy": {"*": {"health": 5}}}, r"health: 5 is not a text"),
+    "flag": ({"policy": {"*": {"sbom": "yes"}}}, "sbom: 'yes' is not true or false"),
+    "ports": ({"policy": {"*": {"other_ports": [0]}}}, r"other_ports: 0 is not a positive whole"),
+    "port list": ({"policy": {"*": {"other_ports": 80}}}, "80 is not a list of whole numbers"),
+    "below zero": (
+        {"policy": {"*": {"burst_requests": -1}}},
+        "burst_requests: -1 is not a whole number from 0 on",
+    ),
+    "no proof": (
+        {"policy": {"*": {"skip": ["nothing.*"]}}},
+        r"\*.skip: 'nothing.\*' matches no proof; they are listed by: inv verify.list",
+    ),
+    "exceptions": ({"policy": {"*": {"exceptions": {}}}}, "exceptions: {} is not a list of exc"),
+    "incomplete": (
+        {"policy": {"*": {"exceptions": [{"proof": "a.b"}]}}},
+        r"\*.exceptions, entry 1: match is missing",
+    ),
+    "no reason": (
+        {"policy": {"*": {"exceptions": [{**EXCEPTION, "reason": " "}]}}},
+        "entry 1.reason: ' ' is not a text",
+    ),
+    "no day": (
+        {"policy": {"*": {"exceptions": [{**EXCEPTION, "expires": "soon"}]}}},
+        "entry 1.expires: 'soon' is not a day, YYYY-MM-DD",
+    ),
+    "more": (
+        {"policy": {"*": {"exceptions": [{**EXCEPTION, "until": 1}]}}},
+        r"entry 1.until: unknown key; known: proof, match, reason, expires",
+    ),
 }
 
 
@@ -74,13 +123,13 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_bad_policies_name_their_place(case: str) -> None:
     config, expected = BAD[case]
     with pytest.raises(UsageError, match=expected):
-        policy.for_target(config, "web")
+        policyfile.for_target(config, "web", ["a.b"])
 
 
 def test_a_pattern_that_matches_no_target_is_refused() -> None:
     targets = ("web", "api-debug")
-    policy.check({"policy": {"*": {"port": 1}, "api-*": None, "web": {}}}, targets)
-    policy.check({"policy": {"*": {}}}, ())
+    policyfile.check({"policy": {"*": {"port": 1}, "api-*": None, "web": {}}}, targets)
+    policyfile.check({"policy": {"*": {}}}, ())
     expected = r"^invoke.yaml: slipway.policy.wbe\*: matches no target; there are: api-debug, web$"
     with pytest.raises(UsageError, match=expected):
-        policy.check({"policy": {"wbe*": {}}}, targets)
+        policyfile.check({"policy": {"wbe*": {}}}, targets)

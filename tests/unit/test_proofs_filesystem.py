@@ -10,25 +10,26 @@ import pytest
 
 from tasks.core import accounts
 from tasks.core.accounts import User
+from tasks.core.policy import Policy
 from tasks.core.proofs import filesystem
-from tasks.core.proofs.filesystem import PROOFS, Demands
+from tasks.core.proofs.filesystem import PROOFS
 from tasks.core.verdicts import Status, Verdict
 from tests.unit import layers
 from tests.unit.layers import Member, file, folder, hard_link, layer, link, special
 
 PASSWD = file("etc/passwd", b"root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/:/bin/false\nbroken\n")
 GROUP = file("etc/group", b"root:x:0:\napp:x:1001:\nmore:x:1002:app,other\n")
-DEFAULTS = Demands()
+DEFAULTS = Policy(shell_allowed=False, package_manager_allowed=False)
 
 
 def verdict(
-    name: str, *members: Member, demands: Demands = DEFAULTS, user: str = "app", **config: Any
+    name: str, *members: Member, policy: Policy = DEFAULTS, user: str = "app", **config: Any
 ) -> Verdict:
     settings = {"config": {"User": user, **config}}
     held = layers.image(
         layer(PASSWD, GROUP, *members), inspectors=filesystem.INSPECTORS, **settings
     )
-    found = {each.proof: each for each in filesystem.prove("web", held, demands)}
+    found = {each.proof: each for each in filesystem.prove("web", held, policy)}
     return found[f"filesystem.{name}"]
 
 
@@ -88,9 +89,9 @@ class TestRights:
         own = file("opt/x/f", b"1", uid=1000)
         assert passes("app-writable", own)
         assert not passes("app-writable", own, WorkingDir="/opt/x")
-        assert not passes("app-writable", own, demands=Demands(application=("/opt",)))
+        assert not passes("app-writable", own, policy=Policy(application=("/opt",)))
         assert passes(
-            "app-writable", own, demands=Demands(application=("/opt",), writable=("/opt/x",))
+            "app-writable", own, policy=Policy(application=("/opt",), writable=("/opt/x",))
         )
 
     def test_a_folder_that_its_files_can_be_replaced_in(self) -> None:
@@ -113,13 +114,13 @@ class TestRights:
             *(special("dev/null", tarfile.CHRTYPE), link("l", "x")),
         )
         assert passes("world-writable", *fine)
-        assert passes("world-writable", folder("data", 0o777), demands=Demands(writable=("/data",)))
+        assert passes("world-writable", folder("data", 0o777), policy=Policy(writable=("/data",)))
 
     def test_unknown_owners(self) -> None:
         assert failure("owners", file("f", b"1", uid=501)) == "/f belongs to the unknown user 501"
         assert passes("owners", file("f", b"1", uid=1000))
         assert passes("owners", file("f", b"1", uid=501), user="501")
-        assert passes("owners", file("f", b"1", uid=501), demands=Demands(owners=(501,)))
+        assert passes("owners", file("f", b"1", uid=501), policy=Policy(owners=(501,)))
 
 
 class TestTools:
@@ -144,7 +145,7 @@ class TestTools:
 
     def test_the_policy_may_allow_them(self) -> None:
         shell = file("bin/sh", b"1", 0o755)
-        assert verdict("shell", shell, demands=Demands(shell_allowed=True)).status is Status.SKIPPED
+        assert verdict("shell", shell, policy=Policy(shell_allowed=True)).status is Status.SKIPPED
 
 
 class TestLeftovers:

@@ -1,23 +1,41 @@
-"""Uids as the kernel records them, and lines that are safe to show."""
+"""How containers are started: as restricted as production."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tasks.core import sandbox
+from tasks.core.policy import Policy
 
-STATUS = "Name:\tnode\nUid:\t{0}\t{0}\t{0}\t{0}\nGid:\t0\t0\t0\t0\n"
-WHOLE = "         0          0 4294967295\n"
-
-
-def test_uids_are_real_effective_saved_and_file_system() -> None:
-    status = "Name:\tx\nUid:\t1\t2\t3\t4\n"
-    assert sandbox.inner_uids(status, WHOLE) == (1, 2, 3, 4)
+SECOND = 10**9
 
 
-def test_root_of_a_rootless_engine_is_root() -> None:
-    rootless = "         0       1000          1\n         1     100000      65536\n"
-    assert sandbox.inner_uids(STATUS.format(1000), rootless) == (0, 0, 0, 0)
-    assert sandbox.inner_uids(STATUS.format(100999), rootless) == (1000,) * 4
+def test_a_container_may_do_nothing_that_it_was_not_given() -> None:
+    options = sandbox.restricted(Policy(writable=("/tmp", "/run"), memory_mib=64, pids=9), 8000)
+    assert options["read_only"] is True
+    assert options["cap_drop"] == ["ALL"]
+    assert options["security_opt"] == ["no-new-privileges:true"]
+    assert set(options["tmpfs"]) == {"/tmp", "/run"}
+    assert (options["mem_limit"], options["pids_limit"]) == ("64m", 9)
+    assert options["ports"] == {"8000/tcp": ("127.0.0.1", None)}
 
 
-def test_remapped_users_are_translated_back() -> None:
-    assert sandbox.inner_uids(STATUS.format(165536), "0 165536 65536\n") == (0, 0, 0, 0)
+def test_without_a_port_none_is_published() -> None:
+    assert sandbox.restricted(Policy(), None)["ports"] == {}
+
+
+@pytest.mark.parametrize(
+    ("check", "patient"),
+    [
+        (None, None),
+        ({"Test": ["CMD", "x"]}, {"test": ["CMD", "x"], "timeout": 300 * SECOND}),
+        (
+            {"Test": ["CMD", "x"], "Timeout": SECOND, "Interval": 2, "Retries": 4},
+            {"test": ["CMD", "x"], "timeout": 10 * SECOND, "interval": 2, "retries": 4},
+        ),
+    ],
+)
+def test_an_emulated_health_check_gets_more_time(check: Any, patient: Any) -> None:
+    assert sandbox.patient({"Healthcheck": check}, 10) == patient

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.verdicts import Severity, Status, Verdict
 
 #: How many findings a message names.
 SHOWN = 3
-
-
-class Severity(StrEnum):
-    """How grave a failure is; the same words as scanners use."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 @dataclass(frozen=True)
@@ -40,14 +30,37 @@ class Proof:
         self, target: str, platform: str, problems: Sequence[str], passed: str, allowed: str
     ) -> Verdict:
         """Failed with the first ``problems``, or else passed with what was measured, ``passed``."""
-        status = Status.FAILED if problems else Status.PASSED
         measured = f"{len(problems)} found" if problems else passed
         message = first(problems) if problems else passed
-        return Verdict(target, platform, self.id, status, measured, allowed, message)
+        return self._verdict(
+            target, platform, not problems, measured, allowed, message, tuple(problems)
+        )
 
-    def skip(self, target: str, platform: str, reason: str) -> Verdict:
+    def decide(
+        self, target: str, platform: str, passed: bool, measured: str, allowed: str, message: str
+    ) -> Verdict:
+        """The verdict on something measured; a failure's only finding is its message."""
+        findings = () if passed else (message,)
+        return self._verdict(target, platform, passed, measured, allowed, message, findings)
+
+    def skip(self, target: str, platform: str, reason: str, measured: str = "-") -> Verdict:
         """Nothing is said, for ``reason``."""
-        return Verdict(target, platform, self.id, Status.SKIPPED, "-", "-", reason)
+        return self._verdict(target, platform, None, measured, "-", reason, ())
+
+    def _verdict(
+        self,
+        target: str,
+        platform: str,
+        passed: bool | None,
+        measured: str,
+        allowed: str,
+        message: str,
+        findings: tuple[str, ...],
+    ) -> Verdict:
+        status = Status.SKIPPED if passed is None else Status.PASSED if passed else Status.FAILED
+        return Verdict(
+            target, platform, self.id, status, measured, allowed, message, self.severity, findings
+        )
 
 
 def first(problems: Sequence[str]) -> str:

@@ -6,16 +6,16 @@ Each check gives a line for everything that is wrong; they start no container.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from tasks.core import accounts, filetree
 from tasks.core.accounts import AccountInspector
 from tasks.core.contents import Contents, shown
 from tasks.core.entries import FileEntry, Kind
+from tasks.core.policy import Policy
 from tasks.core.proofs import leftovers
-from tasks.core.proofs.catalogue import Proof, Severity
+from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.leftovers import PackageInspector
-from tasks.core.verdicts import Verdict
+from tasks.core.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (AccountInspector(), PackageInspector())
@@ -39,25 +39,10 @@ _PROVIDED = ("etc/hostname", "etc/hosts", "etc/localtime", "etc/resolv.conf")
 _MANUALS = ("usr/share/man/", "usr/share/doc/", "usr/share/locale/", "etc/alternatives/")
 
 
-@dataclass(frozen=True)
-class Demands:
-    """What the policy says: paths are absolute, as people write them.
-
-    ``application`` are the application's folders, empty: the working directory and what usual web
-    servers serve. ``writable`` are the paths meant to be written to.
-    """
-
-    application: tuple[str, ...] = ()
-    writable: tuple[str, ...] = ("/tmp",)  # noqa: S108 - a path inside the image
-    shell_allowed: bool = False
-    package_manager_allowed: bool = False
-    owners: tuple[int, ...] = ()
+Check = Callable[[Contents, Policy], Iterator[str]]
 
 
-Check = Callable[[Contents, Demands], Iterator[str]]
-
-
-def setuid(contents: Contents, demands: Demands) -> Iterator[str]:
+def setuid(contents: Contents, policy: Policy) -> Iterator[str]:
     """Files that run with the rights of their owner or group, or with capabilities."""
     for path, entry in contents.files.items():
         if entry.kind is Kind.FILE and entry.mode & 0o6000:
@@ -66,7 +51,7 @@ def setuid(contents: Contents, demands: Demands) -> Iterator[str]:
             yield f"{shown(path)} has file capabilities"
 
 
-def app_writable(contents: Contents, demands: Demands) -> Iterator[str]:
+def app_writable(contents: Contents, policy: Policy) -> Iterator[str]:
     """Files of the application that the runtime user may change: an owner may grant it himself.
 
     A folder of the application that is empty holds none: it is somebody's home.
@@ -79,10 +64,10 @@ def app_writable(contents: Contents, demands: Demands) -> Iterator[str]:
         yield "the image runs as root, who may write to everything"
         return
     full = {path.rpartition("/")[0] for path in contents.files}
-    folders = [name.strip("/") for name in application(contents, demands)]
+    folders = [name.strip("/") for name in application(contents, policy)]
     folders = [name for name in folders if name in full or name not in contents.files]
     for path, entry in contents.files.items():
-        if entry.kind is Kind.LINK or not _below(path, folders) or _below(path, demands.writable):
+        if entry.kind is Kind.LINK or not _below(path, folders) or _below(path, policy.writable):
             continue
         by_group = entry.gid in user.gids and entry.mode & 0o020
         if entry.uid == user.uid or by_group or entry.mode & 0o002:
@@ -90,41 +75,41 @@ def app_writable(contents: Contents, demands: Demands) -> Iterator[str]:
             yield f"{shown(path)} {why} the user that it runs as ({user.uid})"
 
 
-def world_writable(contents: Contents, demands: Demands) -> Iterator[str]:
+def world_writable(contents: Contents, policy: Policy) -> Iterator[str]:
     """What everybody may write to, but for shared sticky folders and what is meant for it."""
     for path, entry in contents.files.items():
         if entry.kind not in (Kind.FILE, Kind.DIRECTORY, Kind.PIPE) or not entry.mode & 0o002:
             continue
         sticky = entry.kind is Kind.DIRECTORY and entry.mode & 0o1000 and path in _SHARED
-        if not sticky and not _below(path, demands.writable):
+        if not sticky and not _below(path, policy.writable):
             yield f"{shown(path)} has mode {entry.mode:04o}"
 
 
-def shell(contents: Contents, demands: Demands) -> Iterator[str]:
+def shell(contents: Contents, policy: Policy) -> Iterator[str]:
     """Executables with a shell's name."""
     return _programs(contents.files, SHELLS)
 
 
-def package_manager(contents: Contents, demands: Demands) -> Iterator[str]:
+def package_manager(contents: Contents, policy: Policy) -> Iterator[str]:
     """Executables with a package manager's name."""
     return _programs(contents.files, PACKAGE_MANAGERS)
 
 
-def left_over(contents: Contents, demands: Demands) -> Iterator[str]:
+def left_over(contents: Contents, policy: Policy) -> Iterator[str]:
     """What a build needs and a container does not."""
-    return leftovers.find(contents.files, application(contents, demands))
+    return leftovers.find(contents.files, application(contents, policy))
 
 
-def owners(contents: Contents, demands: Demands) -> Iterator[str]:
+def owners(contents: Contents, policy: Policy) -> Iterator[str]:
     """Entries of users that the image does not know."""
     user = accounts.user(contents)
-    known = {0, *demands.owners, *accounts.uids(contents), *((user.uid,) if user else ())}
+    known = {0, *policy.owners, *accounts.uids(contents), *((user.uid,) if user else ())}
     for path, entry in contents.files.items():
         if entry.uid not in known:
             yield f"{shown(path)} belongs to the unknown user {entry.uid}"
 
 
-def links(contents: Contents, demands: Demands) -> Iterator[str]:
+def links(contents: Contents, policy: Policy) -> Iterator[str]:
     """Links that lead nowhere; not those into what the engine mounts, nor to manuals left out."""
     for path, entry in contents.files.items():
         if entry.kind is Kind.HARD_LINK:
@@ -231,27 +216,27 @@ CHECKS: tuple[tuple[Proof, Check, str], ...] = (
 PROOFS = tuple(proof for proof, _, _ in CHECKS)
 
 
-def prove(target: str, contents: Contents, demands: Demands) -> tuple[Verdict, ...]:
+def prove(target: str, contents: Contents, policy: Policy) -> tuple[Verdict, ...]:
     """The verdicts on one platform; ``contents`` were read with INSPECTORS."""
     entries = f"{len(contents.files)} entries looked at"
     allowances = {
-        "filesystem.shell": demands.shell_allowed,
-        "filesystem.package-manager": demands.package_manager_allowed,
+        "filesystem.shell": policy.shell_allowed,
+        "filesystem.package-manager": policy.package_manager_allowed,
     }
     found = []
     for proof, check, allowed in CHECKS:
         if allowances.get(proof.id):
             found.append(proof.skip(target, contents.platform, "the policy allows it"))
             continue
-        problems = sorted(check(contents, demands))
+        problems = sorted(check(contents, policy))
         found.append(proof.judge(target, contents.platform, problems, entries, allowed))
     return tuple(found)
 
 
-def application(contents: Contents, demands: Demands) -> tuple[str, ...]:
+def application(contents: Contents, policy: Policy) -> tuple[str, ...]:
     """The application's folders: of the policy, or else the working directory and usual places."""
-    if demands.application:
-        return demands.application
+    if policy.application:
+        return policy.application
     section = contents.config.get("config")
     working = str((section.get("WorkingDir") if isinstance(section, dict) else "") or "")
     usual = ("/app", "/srv", "/usr/share/nginx/html", "/usr/src/app")

@@ -4,51 +4,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tasks.core import filetree
 from tasks.core.contents import Contents, shown
 from tasks.core.elf import MACHINES, ElfFacts, ElfInspector, Machine
 from tasks.core.entries import FileEntry, Kind
-from tasks.core.proofs.catalogue import Proof, Severity, first
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.catalogue import Proof
+from tasks.core.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (ElfInspector(),)
-INDEX_PROOF = "platforms.index"
-CONFIG_PROOF = "platforms.config"
-ELF_PROOF = "platforms.elf"
-INTERPRETER_PROOF = "platforms.interpreter"
-PROOFS = (
-    Proof(
-        INDEX_PROOF,
-        "The index holds exactly the promised platforms",
-        Severity.HIGH,
-        "A platform that is missing is noticed first where the image is started.",
-        "The index and what is there of it are compared with what was asked for.",
-    ),
-    Proof(
-        CONFIG_PROOF,
-        "Each config's platform is what the index says",
-        Severity.HIGH,
-        "Engines choose by the index, and start what they find.",
-        "Each config is compared with its descriptor in the index.",
-    ),
-    Proof(
-        ELF_PROOF,
-        "Every program and library is for its platform",
-        Severity.HIGH,
-        "One add-on of the wrong architecture fails only when it is loaded.",
-        "Every file that begins as ELF, whatever its name: machine, class, byte order, and the "
-        "float ABI on arm. Arm's versions cannot be told apart by a header.",
-    ),
-    Proof(
-        INTERPRETER_PROOF,
-        "The loader that each program needs is there",
-        Severity.HIGH,
-        'Without it the kernel says "no such file" of a program that is there.',
-        "The name in the program's header is followed, links too, inside the image.",
-    ),
+INDEX = Proof(
+    "platforms.index",
+    "The index holds exactly the promised platforms",
+    Severity.HIGH,
+    "A platform that is missing is noticed first where the image is started.",
+    "The index and what is there of it are compared with what was asked for.",
 )
+CONFIG = Proof(
+    "platforms.config",
+    "Each config's platform is what the index says",
+    Severity.HIGH,
+    "Engines choose by the index, and start what they find.",
+    "Each config is compared with its descriptor in the index.",
+)
+ELF = Proof(
+    "platforms.elf",
+    "Every program and library is for its platform",
+    Severity.HIGH,
+    "One add-on of the wrong architecture fails only when it is loaded.",
+    "Every file that begins as ELF, whatever its name: machine, class, byte order, and the "
+    "float ABI on arm. Arm's versions cannot be told apart by a header.",
+)
+INTERPRETER = Proof(
+    "platforms.interpreter",
+    "The loader that each program needs is there",
+    Severity.HIGH,
+    'Without it the kernel says "no such file" of a program that is there.',
+    "The name in the program's header is followed, links too, inside the image.",
+)
+PROOFS = (INDEX, CONFIG, ELF, INTERPRETER)
 #: Folders of programs: what is executable and empty there was meant to be one.
 _PROGRAM_FOLDERS = ("bin", "sbin", ".bin", "libexec")
 
@@ -87,22 +83,21 @@ def _index(target: str, contents: Sequence[Contents], promised: tuple[str, ...])
     absent = sorted(listed.keys() & {*promised} - here.keys())
     problems += [f"{name} is listed, but its content is not here" for name in absent]
     measured = ", ".join(sorted(here)) or "none"
-    message = first(problems) if problems else f"exactly {measured}"
     allowed = ", ".join(sorted(promised))
-    status = Status.FAILED if problems else Status.PASSED
-    return Verdict(target, allowed, INDEX_PROOF, status, measured, allowed, message)
+    verdict = INDEX.judge(target, allowed, problems, f"exactly {measured}", allowed)
+    return replace(verdict, measured=measured)
 
 
 def _config(target: str, contents: Contents) -> Verdict:
     """The config's platform is what the index says of it: engines choose by the index."""
     if contents.described is None:
         reason = "the index says nothing of its platform"
-        return _verdict(target, contents, CONFIG_PROOF, None, contents.platform, "-", reason)
+        return CONFIG.skip(target, contents.platform, reason, contents.platform)
     same = contents.described == contents.platform
     words = f"its config says {contents.platform}"
     message = words if same else f"{words}, the index {contents.described}"
-    return _verdict(
-        target, contents, CONFIG_PROOF, same, contents.platform, contents.described, message
+    return CONFIG.decide(
+        target, contents.platform, same, contents.platform, contents.described, message
     )
 
 
@@ -111,20 +106,12 @@ def _elf(target: str, contents: Contents, elves: Mapping[str, ElfFacts]) -> Verd
     machine = MACHINES.get(contents.platform)
     if machine is None:
         reason = f"what files of {contents.platform} look like is not known"
-        return _verdict(target, contents, ELF_PROOF, None, "-", "-", reason)
+        return ELF.skip(target, contents.platform, reason)
     problems = [*_foreign(elves, machine), *_empty(contents.files)]
-    measured = f"{len(problems)} of {len(elves)} ELF files do not fit"
     good = f"{len(elves)} ELF files, all {machine.name}" if elves else "no ELF file"
-    message = first(problems) if problems else good
-    return _verdict(
-        target,
-        contents,
-        ELF_PROOF,
-        not problems,
-        measured if problems else good,
-        f"all {machine.name}",
-        message,
-    )
+    verdict = ELF.judge(target, contents.platform, problems, good, f"all {machine.name}")
+    measured = f"{len(problems)} of {len(elves)} ELF files do not fit"
+    return replace(verdict, measured=measured) if problems else verdict
 
 
 def _foreign(elves: Mapping[str, ElfFacts], machine: Machine) -> Iterator[str]:
@@ -161,26 +148,13 @@ def _interpreter(target: str, contents: Contents, elves: Mapping[str, ElfFacts])
         if not there[name]
     ]
     names = ", ".join(sorted(shown(name.lstrip("/")) for name in there)) or "none needed"
-    measured = f"{len(problems)} of {len(asked)} without" if problems else names
-    message = first(problems) if problems else f"interpreters: {names}"
-    return _verdict(
-        target, contents, INTERPRETER_PROOF, not problems, measured, "all present", message
+    verdict = INTERPRETER.judge(
+        target, contents.platform, problems, f"interpreters: {names}", "all present"
     )
+    measured = f"{len(problems)} of {len(asked)} without" if problems else names
+    return replace(verdict, measured=measured)
 
 
 def _is_file(contents: Contents, path: str) -> bool:
     entry = filetree.follow(contents.files, path)
     return entry is not None and entry.kind is Kind.FILE and entry.size_bytes > 0
-
-
-def _verdict(
-    target: str,
-    contents: Contents,
-    proof: str,
-    passed: bool | None,
-    measured: str,
-    allowed: str,
-    message: str,
-) -> Verdict:
-    status = Status.SKIPPED if passed is None else Status.PASSED if passed else Status.FAILED
-    return Verdict(target, contents.platform, proof, status, measured, allowed, message)

@@ -11,10 +11,10 @@ from typing import Any
 
 from tasks.core import schema, secretforms, untrusted
 from tasks.core.contents import Contents, shown
-from tasks.core.proofs.catalogue import Proof, Severity
+from tasks.core.proofs.catalogue import Proof
 from tasks.core.secretforms import CLOUD_KEY, NPMRC, PRIVATE_KEY, TOKEN
 from tasks.core.secretscan import VALUE, Hit, Hits, SecretInspector
-from tasks.core.verdicts import Verdict
+from tasks.core.verdicts import Severity, Verdict
 
 VARIABLE = "variable"
 #: NAME=value in the history, where a build's ARGs stand in front of the command.

@@ -21,11 +21,8 @@ def emit(text: str, output: str | None = None) -> None:
     if output is None or output == "-":
         _print(text)
         return
+    check(output)
     path = Path(output)
-    if not output or path.is_dir():
-        raise UsageError(f"--output {output!r}: expected the name of a file")
-    if not path.parent.is_dir():
-        raise UsageError(f"--output {output}: there is no folder {path.parent}")
     try:
         if path.exists() and not path.is_file():
             path.write_text(text + "\n", encoding="utf-8")  # a device or a pipe is never replaced
@@ -34,6 +31,23 @@ def emit(text: str, output: str | None = None) -> None:
     except OSError as error:
         raise OutOfReach(f"--output {output}: cannot be written: {error.strerror}") from None
     process.note(f"written: {output}")
+
+
+def check(output: str) -> None:
+    """Whether ``output`` can be written: before the work that is to be written.
+
+    Raises UsageError for a folder or a name without one, OutOfReach without the permission.
+    """
+    if output == "-":
+        return
+    path = Path(output)
+    if not output or path.is_dir():
+        raise UsageError(f"--output {output!r}: expected the name of a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"--output {output}: there is no folder {path.parent}")
+    replaced = path.is_file() or not path.exists()
+    if not os.access(path.resolve().parent if replaced else path, os.W_OK):
+        raise OutOfReach(f"--output {output}: cannot be written: no permission")
 
 
 def _print(text: str) -> None:

@@ -1,0 +1,38 @@
+"""Every proof there is, in the order in which tables show them."""
+
+from __future__ import annotations
+
+from tasks.core import accepting, reproducing, structure, testing
+from tasks.core.proofs import (
+    budget,
+    filesystem,
+    identity,
+    platforms,
+    runtime,
+    secrets,
+    supply_chain,
+    users,
+)
+from tasks.core.proofs.catalogue import Proof
+
+#: Families in the order of what is asked first: does it run, is it safe, is it ours, is it small?
+FAMILIES = (
+    *("runtime", "identity", "platforms", "filesystem", "secrets", "supply-chain", "budget"),
+    *("structure", "tests", "policy"),
+)
+_EVERY: tuple[Proof, ...] = (
+    *runtime.PROOFS,
+    *users.PROOFS,
+    *identity.PROOFS,
+    *platforms.PROOFS,
+    *filesystem.PROOFS,
+    *secrets.PROOFS.values(),
+    *supply_chain.PROOFS,
+    *budget.PROOFS,
+    *structure.PROOFS,
+    reproducing.PROOF,
+    *testing.PROOFS,
+    *accepting.PROOFS,
+)
+CATALOGUE = tuple(sorted(_EVERY, key=lambda proof: FAMILIES.index(proof.family)))
+IDS: tuple[str, ...] = tuple(proof.id for proof in CATALOGUE)
