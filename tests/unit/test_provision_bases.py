@@ -159,7 +159,7 @@ def test_layers_carry_our_owners_modes_and_times(tmp_path: Path) -> None:
     (folder / "run.sh").chmod(0o600)
     (folder / "page.html").write_text("x")
     entries = [
-        *layers.overlay(folder, uid=101),
+        *layers.overlay(folder),
         Entry("bin/nodejs", link="node"),
         Entry("home/node", mode=0o700, uid=1000, gid=1000),
     ]
@@ -167,8 +167,8 @@ def test_layers_carry_our_owners_modes_and_times(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar") as tar:
         found = {m.name: (m.mode, m.uid, m.mtime, m.type) for m in tar.getmembers()}
     assert found == {
-        "page.html": (0o644, 101, 1000, tarfile.REGTYPE),
-        "run.sh": (0o755, 101, 1000, tarfile.REGTYPE),
+        "page.html": (0o644, 0, 1000, tarfile.REGTYPE),
+        "run.sh": (0o755, 0, 1000, tarfile.REGTYPE),
         "bin/nodejs": (0o777, 0, 1000, tarfile.SYMTYPE),
         "home/node": (0o700, 1000, 1000, tarfile.DIRTYPE),
     }

@@ -91,12 +91,14 @@ def prove(
 def _uids(subject: Subject, seen: Sequence[Process], now: Sequence[Process]) -> Verdict:
     if not seen:
         return subject.decide(UIDS, False, "-", "no uid 0", "no process was seen")
-    problems = dict.fromkeys(
-        f"{one.label} has the uids {' '.join(map(str, one.uids))}" for one in seen if 0 in one.uids
-    )
+    roots = {(one.name, one.uids): one for one in reversed(seen) if 0 in one.uids}
+    problems = [
+        f"{one.label} has the uids {' '.join(map(str, uids))}"
+        for (_, uids), one in reversed(roots.items())  # the first of each name
+    ]
     uids = sorted({uid for one in seen for uid in one.uids})
     good = f"{len(now)} processes, uids {', '.join(map(str, uids))}"
-    return subject.judge(UIDS, list(problems), good, "no uid 0")
+    return subject.judge(UIDS, problems, good, "no uid 0")
 
 
 def _capabilities(one: Process) -> str:

@@ -38,13 +38,13 @@ def tree(root: Path) -> Iterator[Entry]:
             yield _found(path, str(path.relative_to(root)))
 
 
-def overlay(folder: Path, uid: int = 0, gid: int = 0) -> Iterator[Entry]:
-    """The files under ``folder``; scripts are executable whatever the checkout says."""
+def overlay(folder: Path) -> Iterator[Entry]:
+    """The files under ``folder``, root's; scripts are executable whatever the checkout says."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             mode = 0o755 if content.startswith(b"#!") else 0o644
-            yield Entry(str(path.relative_to(folder)), content, mode, uid=uid, gid=gid)
+            yield Entry(str(path.relative_to(folder)), content, mode)
 
 
 def _found(path: Path, name: str) -> Entry:

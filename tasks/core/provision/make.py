@@ -188,8 +188,8 @@ def _overlay(shop: Workshop, job: Job, suite: str) -> Iterator[Entry]:
     if not job.recipe.unpacked:
         yield from rootfs.system_overlay(shop.archive, suite)
         yield from layers.overlay(OVERLAYS / "system")
-    owner = 101 if job.recipe.family == "nginx" else 0
-    yield from layers.overlay(OVERLAYS / job.recipe.family, uid=owner)
+    for entry in layers.overlay(OVERLAYS / job.recipe.family):
+        yield trees.owned(job.recipe, entry)
 
 
 def _node(shop: Workshop, job: Job) -> Path:

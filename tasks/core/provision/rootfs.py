@@ -44,7 +44,7 @@ NGINX_HOOKS = (
     'echo "nginx:x:101:" >> "$1/etc/group"',
     'echo "nginx:x:101:101:nginx user:/nonexistent:/bin/false" >> "$1/etc/passwd"',
     'rm -rf "$1/etc/nginx/sites-enabled" "$1/etc/nginx/sites-available"'
-    ' "$1/etc/nginx/modules-enabled" "$1/usr/share/nginx/html"',
+    ' "$1/etc/nginx/modules-enabled" "$1/usr/share/nginx/html" "$1/usr/share/nginx/modules"',
     'ln -sf /dev/stdout "$1/var/log/nginx/access.log"',
     'ln -sf /dev/stderr "$1/var/log/nginx/error.log"',
     'install -d -o 101 -g 0 "$1/var/cache/nginx" "$1/etc/nginx/conf.d"',

@@ -28,6 +28,7 @@ FAMILIES: Mapping[str, str] = {
     "container that the runtime proofs start.",
     "structure": "The tests of a container-structure-test file. Files and metadata are read from "
     "the layers; a container is started for each command.",
+    "tests": "A service's own tests, which its testing image runs when it is started.",
     "policy": "What `invoke.yaml` demands is looked at, not an image.",
 }
 INTRODUCTION = """# Proofs
