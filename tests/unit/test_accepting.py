@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from tasks.core import accepting
 from tasks.core.policy import Accepted, Policy
@@ -20,7 +21,7 @@ def accepted(proof: str, match: str, expires: datetime.date = TODAY) -> Accepted
     return Accepted(proof, match, "needed by su", expires)
 
 
-def settled(*exceptions: Accepted, **policy: tuple[str, ...]) -> dict[str, Verdict]:
+def settled(*exceptions: Accepted, **policy: Any) -> dict[str, Verdict]:
     found = accepting.settle([FAILED, PASSED], Policy(exceptions=exceptions, **policy), TODAY)
     return {one.proof: one for one in found}
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.core import attestations, blobs
+from tasks.core import attestations, blobs, contents
 from tasks.core.attestations import Material, Statement
+from tasks.core.proofs import supply_chain
 from tests.unit import attested
-from tests.unit.archives import encoded
+from tests.unit.archives import encoded, pieces
 from tests.unit.attested import BASE, SLSA1, SPDX, material, provenance, sbom, statement
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def read(*statements: attested.Attached) -> tuple[Statement, ...]:
@@ -26,9 +30,22 @@ def test_what_provenance_says() -> None:
     assert found.subjects == (held.digest,)
     assert found.materials == attestations.materials(held)
     assert found.materials == (
-        Material("node:22-bookworm-slim", BASE, by_digest=False),
-        Material("a/b/node:22", BASE, by_digest=True),
+        Material("node:22-bookworm-slim", BASE, "linux/amd64", by_digest=False),
+        Material("a/b/node:22", BASE, "linux/amd64", by_digest=True),
     )
+
+
+def test_what_buildkit_really_attaches() -> None:
+    archive = pieces((DATA / "image-attested.tar").read_bytes())
+    held = contents.read(archive, "attested", supply_chain.INSPECTORS)
+    assert sorted(each.platform for each in held) == ["linux/amd64", "linux/arm64"]
+    for each in held:
+        listed, built = attestations.about(each)
+        assert (listed.predicate_type, listed.packages) == (SPDX, 1)
+        assert built.predicate_type == attested.SLSA02
+        assert listed.subjects == built.subjects == (each.digest,)
+        [generator] = built.materials
+        assert (generator.name, generator.platform) == ("slipway-a4:generator", "")
 
 
 def test_names_in_package_urls_are_escaped() -> None:

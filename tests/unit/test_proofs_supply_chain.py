@@ -193,7 +193,9 @@ class TestBase:
     def test_provenance_alone_says_it_too(self) -> None:
         found = verdict("base-digest", provenance(material()), policy=STRICT)
         assert found.message == "provenance names node:22-bookworm-slim@sha256:bbbbbbbbbbbb"
-        assert "from scratch" in verdict("base-name", provenance()).message
+        generator = {**material("scanner@1"), "uri": "pkg:docker/scanner@1"}
+        for scratch in (provenance(), provenance(generator)):
+            assert verdict("base-name", scratch).message == "provenance names no base"
 
     def test_silence_fails_only_where_the_policy_asks(self) -> None:
         for name in ("base-name", "base-digest"):

@@ -26,7 +26,7 @@ POLICY: Mapping[str, Any] = {
     "burst_requests": 50,
 }
 #: Whole seconds: hadolint, that these are also given to, reads no others.
-_OFTEN = "--interval=1s --start-interval=1s --start-period=20s --timeout=5s"
+_OFTEN = "--interval=10s --start-interval=1s --start-period=20s --timeout=5s"
 
 
 @dataclass(frozen=True)
