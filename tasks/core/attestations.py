@@ -39,11 +39,13 @@ _WHOLE = b'"SPDXRef-DocumentRoot'
 class Material:
     """An image that a build took something from; ``name`` as in a Dockerfile, without digest.
 
-    ``by_digest``: the build asked for it by digest.
+    ``by_digest``: the build asked for it by digest. ``platform`` is empty where none was asked for,
+    as of the generator of an SBOM, which BuildKit names too.
     """
 
     name: str
     digest: str
+    platform: str
     by_digest: bool
 
 
@@ -172,5 +174,7 @@ def _image(uri: str, digest: str) -> Material:
     """An image by what follows the type in its package URL: ``path/name@tag?platform=…``."""
     place, _, query = uri.partition("?")
     path, _, tag = place.partition("@")
-    name = unquote(f"{path}:{tag}" if tag else path)
-    return Material(untrusted.shown(name, 200), digest, by_digest="digest" in parse_qs(query))
+    name = untrusted.shown(unquote(f"{path}:{tag}" if tag else path), 200)
+    asked = parse_qs(query)
+    platform = untrusted.shown(asked.get("platform", [""])[0], 80)
+    return Material(name, digest, platform, by_digest="digest" in asked)

@@ -91,10 +91,18 @@ class _Known:
     materials: tuple[Material, ...] | None
     asked: tuple[str, ...]
 
+    @property
+    def bases(self) -> tuple[Material, ...] | None:
+        """The materials without those that only made an attestation."""
+        if self.materials is None:
+            return None
+        return tuple(each for each in self.materials if each.platform)
+
 
 def _name(target: str, contents: Contents, known: _Known, *, demanded: bool) -> Verdict:
     if known.name is None:
-        names = None if known.materials is None else [each.name for each in known.materials]
+        found = known.bases
+        names = None if found is None else [each.name for each in found]
         return _unsaid(NAME, target, contents, names, demanded=demanded)
     shown = untrusted.shown(known.name, 120)
     problems = []
@@ -111,7 +119,8 @@ def _name(target: str, contents: Contents, known: _Known, *, demanded: bool) -> 
 
 def _digest(target: str, contents: Contents, known: _Known, *, demanded: bool) -> Verdict:
     if known.digest is None:
-        names = None if known.materials is None else [_full(each) for each in known.materials]
+        found = known.bases
+        names = None if found is None else [_full(each) for each in found]
         return _unsaid(DIGEST, target, contents, names, demanded=demanded)
     shown = tables.short_digest(untrusted.shown(known.digest, 120))
     base = [each for each in known.asked if known.name and _same(known.name, each)]
@@ -133,7 +142,7 @@ def _unsaid(
 ) -> Verdict:
     """The image says nothing: then its provenance may, by the ``names`` of all that it names."""
     if names is not None:
-        said = ", ".join(names) or "no image: it is from scratch"
+        said = ", ".join(names) or "no base"
         return proof.judge(target, contents.platform, (), f"provenance names {said}", "-")
     if demanded:
         problems = [f"{_SILENT}, and the policy wants bases pinned"]

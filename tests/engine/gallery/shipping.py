@@ -57,7 +57,7 @@ SUPPLY_CHAIN = (
         "other-base",
         "it names a base that its provenance does not",
         "supply-chain.base-name",
-        labels={f"{_IMAGE}.base.name": "docker.io/library/debian:13"},
+        labels={f"{_IMAGE}.base.name": "debian:13"},
         target=_ATTESTED,
     ),
     Exhibit(
