@@ -38,6 +38,8 @@ _FOREIGN_AT_ONCE = 2
 #: How much longer a foreign platform may take: what QEMU costs a program that starts, measured
 #: with Node.js, is a factor of 5 to 10.
 EMULATION_FACTOR = 10
+#: How much more memory it may take: QEMU keeps what it translated, for each process anew.
+EMULATION_MEMORY_FACTOR = 4
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class _Prover:
             case.policy,
             healthy_seconds=case.policy.healthy_seconds * slowness,
             stop_seconds=case.policy.stop_seconds * slowness,
+            memory_mib=case.policy.memory_mib * (EMULATION_MEMORY_FACTOR if foreign else 1),
         )
         many = foreign or len(case.promised) > 1
         subject = Subject(

@@ -29,6 +29,8 @@ PREPARE = (
     'test -e "$1/etc/passwd" || cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"',
     'test -e "$1/etc/group" || cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"',
     'test -e "$1/usr/bin/awk" || ln -s mawk "$1/usr/bin/awk"',
+    # What is chosen between alternatives when a package is configured leads nowhere here.
+    'test -e "$1/usr/sbin/rmt" || rm -f "$1/etc/rmt"',
     'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/apt/apt.conf.d/99mmdebstrap"',
 )
 NODE_HOOKS = (
