@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from bench import measuring, report
 from bench.cases import SERVICES, chosen, every
@@ -40,6 +41,10 @@ def _run(options: argparse.Namespace) -> None:
         daemon.demand_containerd_store(client)
     known = every(session.engine.native_platform, session.settings.platforms, options.emulated_runs)
     cases = chosen(known, options.only)
+    earlier: tuple[report.Row, ...] = ()
+    before = ""
+    if options.earlier:
+        earlier, before = report.stored(Path(options.earlier), known)
     done: list[Timing] = []
     try:
         measuring.measure(measuring.plan(cases, _services(options.services), options.runs), done)
@@ -52,7 +57,13 @@ def _run(options: argparse.Namespace) -> None:
             if options.output:
                 output.emit(report.document(rows, where), options.output)
     if options.update_docs:
-        report.update(PAGE, rows, f"{where} By `{_command(options)}`.")
+        anew = {row.case.name for row in rows}
+        kept = tuple(row for row in earlier if row.case.name not in anew)
+        told = f"{where} By `{_command(options)}`."
+        if kept:
+            names = ", ".join(dict.fromkeys(row.case.name for row in kept))
+            told = f"{told} In an earlier run ({names}): {before}"
+        report.update(PAGE, (*kept, *rows), told)
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -77,6 +88,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", help="comparisons by name or glob: NAME,NAME")
     parser.add_argument("--services", default=",".join(SERVICES), help="services: NAME,NAME")
+    parser.add_argument("--earlier", help="keep the comparisons of this --output that are not made")
     parser.add_argument("--output", help="also write every single run to this file, as JSON")
     parser.add_argument(
         "--update-docs", action="store_true", help="put the table into docs/performance.md"

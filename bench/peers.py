@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import contenders, expressing, measuring, report, standing
+from bench import contenders, expressing, filling, measuring, report, standing
 from bench.contenders import HADOLINT, STRUCTURE, TRIVY, Findings
 from bench.standing import SLIPWAY, Row
 from tasks.core import daemon, process
 from tasks.core.command import boundary
 from tasks.core.endpoint import Engine
-from tasks.core.errors import OutOfReach, SlipwayError, UsageError
+from tasks.core.errors import OutOfReach, SlipwayError
 from tasks.core.render import output
 from tasks.core.session import ROOT
 from tests.engine.conftest import emulation_lock, remove_images, run_task
@@ -26,7 +26,6 @@ from tests.engine.gallery.shipping import POLICY
 from tests.engine.gallery.table import EXHIBITS
 
 PAGE = ROOT / "docs" / "verification.md"
-BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 PROJECT = "slipway-peers"
 TOOLS = (SLIPWAY, STRUCTURE, HADOLINT, TRIVY)
 #: What is wrong with these is the policy, which only Slipway has.
@@ -62,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
     output.emit(text)
     if options.update_docs:
         where = report.circumstances(session.engine)
-        _fill(PAGE, f"{text}\n\nBy `python -m bench.peers` on {where} {versions}.")
+        filling.fill(PAGE, "peers", f"{text}\n\nBy `python -m bench.peers` on {where} {versions}.")
 
 
 def compared(root: Path, engine: Engine) -> tuple[Row, ...]:
@@ -100,15 +99,6 @@ def _slipway(root: Path) -> Findings:
         if verdict["status"] == "failed" and proof not in failed.get(name, ()):
             failed[name] = (*failed.get(name, ()), proof)
     return failed
-
-
-def _fill(path: Path, text: str) -> None:
-    """Put ``text`` between the two markers of the page at ``path``; the rest of it stays."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UsageError(f"{path.name} has no place for the table: {BEGIN} and {END}")
-    output.write(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from bench import filling
 from bench.cases import Case
 from bench.measuring import Timing
 from tasks.core import engine, process
 from tasks.core.endpoint import Engine
 from tasks.core.errors import UsageError
-from tasks.core.render import output, tables
+from tasks.core.render import tables
 from tasks.core.session import ROOT
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 BOTH = "both"
 HEADERS = ("compared (A / B)", "service", "runs", "A", "B", "ratio", "limit", "met")
 
@@ -108,6 +109,25 @@ def document(found: Sequence[Row], circumstances: str) -> str:
     return tables.document({"circumstances": circumstances, "rows": entries})
 
 
+def stored(path: Path, known: Sequence[Case]) -> tuple[tuple[Row, ...], str]:
+    """The lines that `document` wrote to a file, and their circumstances."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        cases = {case.name: case for case in known}
+        found = tuple(
+            Row(
+                cases[entry["name"]],
+                entry["service"],
+                tuple(entry["a_seconds"]),
+                tuple(entry["b_seconds"]),
+            )
+            for entry in read["rows"]
+        )
+        return found, str(read["circumstances"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not what --output wrote: {error!r}") from None
+
+
 def circumstances(used: Engine) -> str:
     """One line on where and when the figures arose."""
     details = engine.details(used)
@@ -124,10 +144,4 @@ def circumstances(used: Engine) -> str:
 
 def update(path: Path, found: Sequence[Row], circumstances: str) -> None:
     """Put the table between the two markers of the page at ``path``; the rest of it stays."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UsageError(f"{path.name} has no place for the table: {BEGIN} and {END}")
-    filled = f"{BEGIN}\n\n{table(found)}\n\nMeasured on {circumstances}\n\n{END}"
-    output.write(path, f"{before}{filled}{after}")
+    filling.fill(path, "bench", f"{table(found)}\n\nMeasured on {circumstances}")

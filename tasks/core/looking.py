@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,6 +33,8 @@ from tasks.core.secretscan import SecretInspector
 from tasks.core.verdicts import Verdict
 
 SLICE_SECONDS = 0.2
+#: How long a process may take to notice SIGTERM: while it starts, it may still be deaf to it.
+END_SECONDS = 2
 INSPECTORS: Mapping[str, Sequence[Inspector]] = {
     "platforms": platforms.INSPECTORS,
     "filesystem": filesystem.INSPECTORS,
@@ -134,11 +138,12 @@ class Crew:
         with self._lock:
             if self._ended:
                 raise Interrupted("interrupted")
-            process.start()
+            _start(process)
             self._processes.append(process)
         theirs.close()
-        # Not as an argument: those of a process that is spawned lie in a file for a moment.
-        ours.send(job)
+        with suppress(BrokenPipeError):  # it has ended already: `Work.result` says how
+            # Not as an argument: those of a process that is spawned lie in a file for a moment.
+            ours.send(job)
         return Work(job.target, ours, process)
 
     def end(self) -> None:
@@ -147,6 +152,9 @@ class Crew:
             self._ended = True
         for process in self._processes:
             process.terminate()
+        for process in self._processes:
+            process.join(END_SECONDS)
+            process.kill()
             process.join()
 
 
@@ -191,16 +199,41 @@ def crew() -> Iterator[Crew]:
         current.end()
 
 
+def _start(process: BaseProcess) -> None:
+    """Start it deaf to Ctrl-C, which a terminal sends to all: it would print a traceback."""
+    resource_tracker.ensure_running()  # when it is started, it lifts what is blocked
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(connection: Connection) -> None:
     """What the process does. Ctrl-C is its parent's business, who then ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    job: Job = connection.recv()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(BrokenPipeError, EOFError):  # nobody waits for it any more
+        job: Job = connection.recv()
+        connection.send(_answer(job))
+
+
+def _answer(job: Job) -> Looked | tuple[str, str]:
+    """What was found, or the kind and the text of the error."""
     try:
         with translated():
-            connection.send(look(job))
+            return look(job)
     except SlipwayError as error:
-        connection.send((type(error).__name__, str(error)))
+        return type(error).__name__, str(error)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed ends nobody: its children would read on to the end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _error(kind: str, message: str) -> SlipwayError:

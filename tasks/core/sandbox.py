@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import process
-from tasks.core.errors import Interrupted
+from tasks.core import owners, process
+from tasks.core.errors import Interrupted, OutOfReach
 from tasks.core.overlay import PROJECT_LABEL
 from tasks.core.policy import Policy
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "dev.slipway.run"
 TARGET_LABEL = "dev.slipway.target"
+#: How long the end of a run waits for an engine that went away: one that is restarted is back soon.
+BACK_SECONDS = 10.0
+POLL_SECONDS = 0.5
 #: What folders in memory are mounted with.
 MEMORY_OPTIONS = "noexec,nosuid,size=64m,mode=1777"
 
@@ -31,39 +35,89 @@ class Run:
     client: DockerClient
     project: str
     id: str
+    owner: str = field(default_factory=owners.mine)
     _ending: threading.Event = field(default_factory=threading.Event)
 
     def labels(self, target: str) -> dict[str, str]:
         """What every container of this run carries."""
-        return {PROJECT_LABEL: self.project, RUN_LABEL: self.id, TARGET_LABEL: target}
+        return {
+            PROJECT_LABEL: self.project,
+            RUN_LABEL: self.id,
+            TARGET_LABEL: target,
+            owners.LABEL: self.owner,
+        }
 
     @contextmanager
     def container(self, target: str, image: str, options: Mapping[str, Any]) -> Iterator[Container]:
         """A container that was created, not started; removed with its volumes at the end."""
-        if self._ending.is_set():
-            raise Interrupted("interrupted")
+        self._check()
         made = self.client.containers.create(image, labels=self.labels(target), **options)
         try:
+            self._check()  # the end may have come while the engine made it
             yield made
         finally:
             remove(made)
 
     def end(self) -> None:
-        """Start nothing more, and remove what there is: threads that wait for it then end too."""
+        """Start nothing more, and remove what there is: threads that wait for it then end too.
+
+        Raises OutOfReach when the engine went away and is not back within BACK_SECONDS.
+        """
         self._ending.set()
+        try:
+            self._clear()
+        except KeyboardInterrupt:  # there is no second one, see `command.boundary`
+            self._clear()
+            raise
+
+    def _check(self) -> None:
+        if self._ending.is_set():
+            raise Interrupted("interrupted")
+
+    def _clear(self) -> None:
+        from requests.exceptions import RequestException
+
         mine: dict[str, Any] = {"label": f"{RUN_LABEL}={self.id}"}
-        for left in self.client.containers.list(all=True, filters=mine, ignore_removed=True):
-            remove(left)
+        until = time.monotonic() + BACK_SECONDS
+        while True:
+            try:
+                for left in self.client.containers.list(
+                    all=True, filters=mine, ignore_removed=True
+                ):
+                    remove(left)
+                return
+            except RequestException:
+                if time.monotonic() > until:
+                    raise OutOfReach(
+                        "the engine does not answer any more (see: inv engine.status); containers "
+                        "that it still holds are removed by the next run, or by: inv "
+                        "clean.containers"
+                    ) from None
+            time.sleep(POLL_SECONDS)
 
 
 @contextmanager
 def run(client: DockerClient, project: str) -> Iterator[Run]:
-    """A run; whatever happens inside, no container of it is left."""
+    """A run; whatever happens inside, no container of it is left.
+
+    What earlier ones left that were killed is removed first.
+    """
+    sweep(client, project)
     current = Run(client, project, secrets.token_hex(6))
     try:
         yield current
     finally:
         current.end()
+
+
+def sweep(client: DockerClient, project: str) -> None:
+    """Remove the project's containers whose process has ended without removing them."""
+    labels = [f"{PROJECT_LABEL}={project}", RUN_LABEL, owners.LABEL]
+    for entry in client.api.containers(all=True, filters={"label": labels}):
+        if owners.is_gone(entry["Labels"][owners.LABEL]):
+            left = client.containers.prepare_model(entry)
+            remove(left)
+            process.note(f"removed container {left.short_id}: the run that started it was killed")
 
 
 def remove(container: Container) -> None:

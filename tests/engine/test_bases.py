@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PORTS: Any = {"8080/tcp": ("127.0.0.1", None)}
 SLIM = "node:22-bookworm-slim"
 FULL = "node:22"
-NGINX = "nginxinc/nginx-unprivileged:1.28-bookworm"
+NGINX = "nginxinc/nginx-unprivileged:1.30"
 #: No registry has this name: only the look-alike can be meant, whose path is what is matched.
 DISTROLESS = "registry.example/distroless/nodejs22-debian13:nonroot"
 LABELS = {"dev.slipway.project": PROJECT}

@@ -24,7 +24,7 @@ SERVICES = ("backend", "frontend")
 #: What each optimized image stands on, as .env.example has it.
 BASES = {
     "backend": "distroless/nodejs22-debian13:nonroot",
-    "frontend": "nginxinc/nginx-unprivileged:1.28-alpine-slim",
+    "frontend": "nginxinc/nginx-unprivileged:1.30-alpine-slim",
 }
 #: How buildx names a step where nobody watches: "#7 [backend-optimized deps 2/2] RUN …".
 STEP = re.compile(r"^#(\d+) \[[^\]]*?(?:\d+/\d+)\] (.+)$", re.MULTILINE)

@@ -16,6 +16,7 @@ from bench.measuring import Job, Timing, plan, remaining_seconds
 from tasks.core.errors import UsageError
 from tasks.core.session import ROOT
 
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 CASES = every("linux/amd64", ("linux/amd64", "linux/arm64"), 3)
 CONFIGS = {"backend": ("vitest.config.ts",), "frontend": ("vite.config.ts",)}
 BY_NAME = {case.name: case for case in CASES}
@@ -138,7 +139,7 @@ def test_a_case_without_a_whole_run_is_left_out() -> None:
 
 def test_the_page_keeps_everything_but_the_table(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"# Before\n{report.BEGIN}\nold\n{report.END}\nAfter\n")
+    page.write_text(f"# Before\n{BEGIN}\nold\n{END}\nAfter\n")
     rows = report.rows(_timings(BY_NAME["source"], "backend", (1.0,), (2.0,)))
     report.update(page, rows, "a machine.")
     text = page.read_text()
@@ -153,7 +154,7 @@ def test_the_page_keeps_everything_but_the_table(tmp_path: Path) -> None:
 
 def test_the_page_of_this_repository_has_a_place_for_the_table() -> None:
     text = (ROOT / "docs" / "performance.md").read_text()
-    assert 0 < text.index(report.BEGIN) < text.index(report.END)
+    assert 0 < text.index(BEGIN) < text.index(END)
 
 
 def test_cases_are_chosen_by_name_or_glob() -> None:
