@@ -7,6 +7,7 @@ every digest and size that somebody claims is compared with what was there.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ LAYER_TYPES = (
 )
 COMPRESSIONS = ("", "+gzip", "+zstd", ".gzip", ".zstd")
 PLAIN_LAYER = LAYER_TYPES[0]
+#: How many images one archive may hold, and layers one image; an engine puts 128 in place at most.
+MAX_IMAGES = 64
+MAX_LAYERS = 500
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 
 
@@ -86,7 +90,9 @@ def read(chunks: Iterable[bytes], reference: str, image_id: str = "") -> tuple[I
 
 def images(files: Mapping[str, Blob], reference: str, image_id: str = "") -> tuple[Image, ...]:
     """The images in the files of an archive, see `read`. Raises Malformed where there is none."""
-    found = tuple(_images(files, reference, image_id))
+    found = tuple(itertools.islice(_images(files, reference, image_id), MAX_IMAGES + 1))
+    if len(found) > MAX_IMAGES:
+        raise Malformed(f"holds more than {MAX_IMAGES} images")
     if not found:
         raise Malformed("holds no image that is complete for a platform")
     return found
@@ -195,6 +201,8 @@ def _diff_ids(config: Mapping[str, Any], digest: str, layers: int) -> list[str]:
     where = f"rootfs of config {digest}"
     rootfs = untrusted.mapping(config.get("rootfs"), where)
     found = untrusted.sequence(rootfs.get("diff_ids") or [], f"diff_ids in {where}")
+    if layers > MAX_LAYERS:
+        raise Malformed(f"{where} is of an image of {layers} layers; {MAX_LAYERS} are enough")
     if len(found) != layers:
         raise Malformed(f"{where} has {len(found)} layers, the manifest {layers}")
     return [untrusted.digest(value, f"diff id in {where}") for value in found]

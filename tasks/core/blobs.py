@@ -9,6 +9,7 @@ import hashlib
 import io
 import posixpath
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,10 +23,16 @@ if TYPE_CHECKING:
 PIECE_BYTES = 2**18
 MAX_JSON_BYTES = 8 * 2**20
 MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
-MAX_HEADER_BYTES = 2**20
+#: Of a long name or of pax records; on some Pythons searching them is quadratic: 0.3 s for these.
+MAX_HEADER_BYTES = 2**13
 MAX_FILES = 10_000
 #: What all files of one archive may unpack to: a few kilobytes can claim to be any size.
 MAX_UNPACKED_BYTES = 64 * 2**30
+#: How many times its size an archive may unpack to; this much it may in any case. Programs and
+#: texts unpack to 2 to 5 times their size, gigabytes of zeros to 1000 times.
+MAX_RATIO = 100
+ANY_RATIO_BYTES = 2 * 2**30
+MAX_SECONDS = 1200.0
 
 _EXTENSIONS = (
     tarfile.XHDTYPE,
@@ -81,8 +88,10 @@ def read(chunks: Iterable[bytes], look: Look | None = None) -> Mapping[str, Blob
 def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
     files: dict[str, Blob] = {}
     links: dict[str, str] = {}
-    kept_bytes = unpacked_bytes = 0
+    kept_bytes = 0
+    allowance = Allowance()
     for number, member in enumerate(archive):
+        allowance.store(tarfile.BLOCKSIZE)
         path = posixpath.normpath(member.name)
         if number >= MAX_FILES:
             raise Malformed(f"holds more than {MAX_FILES} files")
@@ -91,10 +100,8 @@ def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
         if member.issparse():
             raise Malformed(f"holds {path} as a sparse file")
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-            room_bytes = MAX_UNPACKED_BYTES - unpacked_bytes
-            files[path] = _blob(archive, member, look, room_bytes)
+            files[path] = _blob(archive, member, look, allowance)
             kept_bytes += len(files[path].content or b"")
-            unpacked_bytes += files[path].unpacked_bytes
         elif member.issym():
             links[path] = posixpath.normpath(
                 posixpath.join(posixpath.dirname(path), member.linkname)
@@ -106,19 +113,19 @@ def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
 
 
 def _blob(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, look: Look | None, room_bytes: int
+    archive: tarfile.TarFile, member: tarfile.TarInfo, look: Look | None, allowance: Allowance
 ) -> Blob:
     source = archive.extractfile(member)
     if not isinstance(source, io.BufferedReader):
         raise Malformed(f"{member.name} cannot be read")
     head = source.peek(4)[:4]
-    stored = _Tally(source)
+    stored = _Tally(source, allowance.store)
     unpacker = _unpacker(head)
     content = seen = None
     if unpacker is None and head[:1] in (b"{", b"[") and member.size <= MAX_JSON_BYTES:
         content = b"".join(_pieces(stored))
         seen = look(io.BytesIO(content)) if look else None
-    unpacked = stored if unpacker is None else _Tally(unpacker(stored), room_bytes)
+    unpacked = stored if unpacker is None else _Tally(unpacker(stored), allowance.unpack)
     try:
         if look and content is None:
             seen = look(unpacked)
@@ -153,14 +160,22 @@ def _pieces(source: Readable) -> Iterable[bytes]:
 
 
 class _Member(tarfile.TarInfo):
-    """A tar header whose extensions are small: tarfile reads long names and pax records whole."""
+    """A tar header whose extensions are small: tarfile reads long names and pax records whole.
+
+    It reads the maps of sparse files to their end, too, which need not come.
+    """
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
         if member.type in _EXTENSIONS and member.size > MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {member.size} bytes")
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError(f"{member.name} is a sparse file")
         return member
+
+    def _proc_gnusparse_10(self, next: tarfile.TarInfo, *_: object) -> None:
+        raise tarfile.ReadError(f"{next.name} is a sparse file")
 
 
 class _Chunks(io.RawIOBase):
@@ -185,12 +200,38 @@ class _Chunks(io.RawIOBase):
         return size
 
 
-class _Tally:
-    """Counts and hashes what is read through it, and has enough of what has no end."""
+class Allowance:
+    """What one archive may still demand: each step says how many bytes it took."""
 
-    def __init__(self, source: Readable, limit_bytes: int | None = None) -> None:
+    def __init__(self) -> None:
+        self._stored_bytes = self._unpacked_bytes = 0
+        self._until = time.monotonic() + MAX_SECONDS
+
+    def store(self, size_bytes: int) -> None:
+        """So much was read. Raises Malformed when it is too much."""
+        self._stored_bytes += size_bytes
+        self._check()
+
+    def unpack(self, size_bytes: int) -> None:
+        """So much came out of what was read. Raises Malformed when it is out of proportion."""
+        self._unpacked_bytes += size_bytes
+        self._check()
+
+    def _check(self) -> None:
+        if max(self._stored_bytes, self._unpacked_bytes) > MAX_UNPACKED_BYTES:
+            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+        if self._unpacked_bytes > ANY_RATIO_BYTES + MAX_RATIO * self._stored_bytes:
+            raise Malformed(f"the archive unpacks to more than {MAX_RATIO} times its size")
+        if time.monotonic() > self._until:
+            raise Malformed(f"reading it takes more than {MAX_SECONDS:g} seconds")
+
+
+class _Tally:
+    """Counts and hashes what is read through it, and tells somebody who may have enough of it."""
+
+    def __init__(self, source: Readable, tell: Callable[[int], None]) -> None:
         self._source = source
-        self._limit_bytes = limit_bytes
+        self._tell = tell
         self._hash = hashlib.sha256()
         self.size_bytes = 0
 
@@ -198,8 +239,7 @@ class _Tally:
         piece = self._source.read(size)
         self._hash.update(piece)
         self.size_bytes += len(piece)
-        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
-            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+        self._tell(len(piece))
         return piece
 
     @property

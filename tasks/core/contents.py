@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tasks.core import archive, blobs, filetree, layout, untrusted
+from tasks.core import archive, blobs, filetree, layout, tarwalk, untrusted
 from tasks.core.archive import Image
 from tasks.core.blobs import Blob
 from tasks.core.entries import FileEntry, Inspector
@@ -80,9 +80,18 @@ def read(
         files = blobs.read(chunks, Walker(inspectors).look)
         manifests = layout.manifests(files, absent=True) if "index.json" in files else ()
         images = archive.images(files, reference)
-        return tuple(_contents(files, image, manifests) for image in images)
+        found = tuple(_contents(files, image, manifests) for image in images)
+        _check_proportion(found)
+        return found
     except Malformed as problem:
         raise archive.damaged(reference, problem) from None
+
+
+def _check_proportion(found: Sequence[Contents]) -> None:
+    """A layer is stored once, and every image may have it, several times even."""
+    entries = sum(len(layer.entries) for each in found for layer in each.layers)
+    if entries > tarwalk.MAX_ENTRIES:
+        raise Malformed(f"its images have more than {tarwalk.MAX_ENTRIES} entries in their layers")
 
 
 def final(contents: Contents) -> Mapping[str, FileEntry]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from tasks.core import blobs
 from tasks.core.blobs import PIECE_BYTES
 from tasks.core.errors import UsageError
+from tasks.core.untrusted import Malformed
 
 
 def open_archive(path: Path) -> Iterator[bytes]:
@@ -22,6 +26,8 @@ def open_archive(path: Path) -> Iterator[bytes]:
         if not (path / "index.json").is_file():
             raise UsageError(f"{path} is no OCI folder: it has no index.json")
         return _folder(path)
+    if path.exists() and not path.is_file():  # to open a pipe would wait for who writes to it
+        raise UsageError(f"{path} is neither a file nor a folder: write the image to a file")
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -36,16 +42,20 @@ def _file(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
+    allowance = blobs.Allowance()
     try:
+        allowance.store(path.stat().st_size)
         with gzip.open(path) as file:
-            yield from iter(lambda: file.read(PIECE_BYTES), b"")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            for piece in iter(partial(file.read, PIECE_BYTES), b""):
+                allowance.unpack(len(piece))
+                yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile, Malformed) as error:
         raise UsageError(f"the archive {path} cannot be decompressed: {error}") from None
 
 
 def _folder(folder: Path) -> Iterator[bytes]:
     """The regular files below ``folder`` as a tar stream; links may lead anywhere: left out."""
-    for path in sorted(folder.rglob("*")):
+    for path in _below(folder):
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())
@@ -54,6 +64,13 @@ def _folder(folder: Path) -> Iterator[bytes]:
             yield from _exactly(path, status.st_size)
             yield bytes(-status.st_size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _below(folder: Path) -> list[Path]:
+    found = list(itertools.islice(folder.rglob("*"), 2 * blobs.MAX_FILES))
+    if len(found) == 2 * blobs.MAX_FILES:
+        raise UsageError(f"{folder} is no OCI folder: it holds {len(found)} files and more")
+    return sorted(found)
 
 
 def _exactly(path: Path, size_bytes: int) -> Iterator[bytes]:

@@ -18,6 +18,8 @@ MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+#: Some 80 bytes each, once they are parsed; a manifest of 128 layers has 1000 of them.
+MAX_VALUES = 60_000
 ATTESTATION = "vnd.docker.reference.type"
 ATTESTED = "vnd.docker.reference.digest"
 
@@ -87,6 +89,9 @@ def json_of(blob: Blob, where: str) -> Any:
     """The JSON in a blob."""
     if blob.content is None:
         raise Malformed(f"{where} is not JSON of at most {blobs.MAX_JSON_BYTES} bytes")
+    # Each value follows one of these, so there are no more of them.
+    if sum(map(blob.content.count, (b"[", b"{", b",", b":"))) > MAX_VALUES:
+        raise Malformed(f"{where} is JSON of more than {MAX_VALUES} values")
     return untrusted.parse(blob.content, where)
 
 

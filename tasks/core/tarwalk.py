@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.core import tarheader
-from tasks.core.blobs import Readable
+from tasks.core.blobs import MAX_SECONDS, Readable
 from tasks.core.bytestream import HEAD_BYTES, Stream
 from tasks.core.entries import FileEntry, Inspector, Kind
 from tasks.core.tarheader import BLOCK_BYTES, Header
@@ -20,7 +20,6 @@ from tasks.core.untrusted import Malformed
 #: Limits for all layers of one archive together.
 MAX_ENTRIES = 500_000
 MAX_NAMES_BYTES = 64 * 2**20
-MAX_SECONDS = 1200.0
 _KINDS = {
     b"0": Kind.FILE,
     b"7": Kind.FILE,
@@ -122,6 +121,8 @@ class Walker:
     def _check_limits(self, header: Header) -> None:
         self._entries += 1
         self._names_bytes += len(header.name) + len(header.link)
+        if header.type in tarheader.PAX_TYPES:
+            self._names_bytes += header.stored_bytes
         if self._entries > MAX_ENTRIES:
             raise Malformed(f"the layers hold more than {MAX_ENTRIES} entries")
         if self._names_bytes > MAX_NAMES_BYTES:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+#: Deeper ones could not be handed to another process, and no document of a tool is.
+MAX_DEPTH = 100
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -17,9 +19,25 @@ class Malformed(Exception):
 def parse(content: bytes, where: str) -> Any:
     """The JSON document ``content``. Raises Malformed for anything else, however deeply nested."""
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{where} is not valid JSON: {error}") from None
+    if _is_deep(value):
+        raise Malformed(f"{where} is JSON nested more than {MAX_DEPTH} deep")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [below for each in level for below in _below(each)]
+    return bool(level)
+
+
+def _below(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:

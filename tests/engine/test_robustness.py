@@ -9,16 +9,23 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tasks.core import daemon
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
+from tasks.core.provision import daemons, embedded, tools
+from tasks.core.provision import home as homes
+from tasks.core.provision.daemons import Daemon
+from tasks.core.provision.home import Home
 from tests.engine.conftest import Ran, Started, cannot_run, remove_images, run_task, start_task
 from tests.engine.gallery import building
 from tests.engine.gallery.exhibit import Exhibit
+from tests.engine.second import second_engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -120,6 +127,97 @@ def test_nobody_removes_what_a_run_still_needs(
     assert (ran.code, other.code) == (0, 0), ran.err + other.err
     assert "removed container" not in ran.err + other.err
     assert containers(client) == []
+
+
+@dataclass(frozen=True)
+class Mortal:
+    """An engine of one's own, that may be killed, and the images in it."""
+
+    engine: Engine
+    home: Home
+    repository: Repository
+
+    def kill(self) -> None:
+        """End it as a crash does: what it started runs on."""
+        pid = daemons.running(self.home.record(embedded.NAME))
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)  # its own successor takes a zombie for running
+
+    def revive(self) -> None:
+        """Start it again."""
+        usual = homes.current()
+        program, settings = usual.tools / "usr/sbin/dockerd", self.home.root / "daemon.json"
+        again = Daemon(
+            "the mortal engine",
+            (str(program), "--config-file", str(settings)),
+            self.home.record(embedded.NAME),
+            self.home.logs / "dockerd.log",
+        )
+        answers = partial(embedded.answers, self.home.socket)
+        daemons.start(again, answers, env={"PATH": tools.path(usual)}, seconds=60)
+
+    def run(self, *words: str) -> Ran:
+        """Run a task there to its end."""
+        return run_task(self.repository.root, *words, env={**self.engine.environment, **AROUND})
+
+    def start(self) -> Started:
+        """Begin to prove there."""
+        around = {**self.engine.environment, **AROUND}
+        return start_task(self.repository.root, *WORDS, env=around)
+
+    def containers(self) -> list[str]:
+        """The containers that are left."""
+        with contextlib.closing(daemon.connect(self.engine)) as client:
+            return containers(client)
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Mortal]:
+    folder = tmp_path_factory.mktemp("mortal")
+    home = homes.current({"SLIPWAY_HOME": str(folder / "engine")})
+    with second_engine(engine, home.root) as second:
+        try:
+            root = building.build(second, folder / "scratch", IMAGES, PROJECT)
+        except OutOfReach as reason:
+            cannot_run(str(reason))
+        began = time.monotonic()
+        ran = run_task(root, *WORDS, env={**second.environment, **AROUND})
+        assert ran.code == 0, ran.err + ran.out
+        yield Mortal(second, home, Repository(root, time.monotonic() - began))
+
+
+@pytest.mark.parametrize("number", range(10, 14))
+def test_the_engine_dies_at_any_moment(number: int, mortal: Mortal) -> None:
+    after = moment(number, mortal.repository.seconds)
+    task = mortal.start()
+    time.sleep(after)
+    told = f"seed {SEED}, killed after {after:.3f} s: "
+    try:
+        ran = ended(task, lambda _: mortal.kill())
+    finally:
+        mortal.revive()
+    assert ran.code in (3, *((0,) if after > mortal.repository.seconds * 0.7 else ())), (
+        told + ran.err
+    )
+    assert "Traceback" not in ran.err, told + ran.err
+    assert ran.code == 0 or "the engine" in ran.said, told + ran.err
+    after_that = mortal.run(*(WORDS if number % 2 else ("clean.containers", "--yes")))
+    assert after_that.code == 0, told + after_that.err
+    assert mortal.containers() == [], told
+
+
+def test_an_engine_that_is_restarted_is_waited_for(mortal: Mortal) -> None:
+    task = mortal.start()
+    until = time.monotonic() + 60
+    while not mortal.containers() and time.monotonic() < until:
+        time.sleep(0.02)
+    mortal.kill()
+    mortal.revive()
+    ran = task.finish(PATIENCE_SECONDS)
+    assert ran.code == 3, ran.err
+    assert "Traceback" not in ran.err
+    assert mortal.containers() == [], ran.err
 
 
 def ended(task: Started, end: Callable[[int], None]) -> Ran:

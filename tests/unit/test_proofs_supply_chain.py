@@ -127,7 +127,7 @@ class TestLabels:
 
     def test_wrong_and_missing(self) -> None:
         wrong = failure("version-label", labels={**LABELS, "version": "1.2.4"})
-        assert wrong == "version is 1.2.4, not 1.2.3"
+        assert wrong == "version is 1.2.4, not 1.2.3: built of another state"
         assert "is missing; it should be 1.2.3" in failure("version-label", labels={"title": "a"})
         assert failure("revision", labels={**LABELS, "revision": "f" * 40})
 

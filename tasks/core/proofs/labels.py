@@ -122,7 +122,11 @@ def _compared(
             target, contents.platform, f"which {key} to expect is not known", measured
         )
     same = said == expected or (key == REVISION and _same_commit(said or "", expected))
-    message = f"{key} {measured}" if same else f"{key} is {measured}, not {_printed(expected)}"
+    message = (
+        f"{key} {measured}"
+        if same
+        else f"{key} is {measured}, not {_printed(expected)}: built of another state"
+    )
     if said is None:
         message = f"{PREFIX}{key} is missing; it should be {_printed(expected)}"
     return proof.decide(target, contents.platform, same, measured, _printed(expected), message)
