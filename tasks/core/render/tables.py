@@ -11,7 +11,7 @@ from tasks.core.errors import UsageError
 
 MIB = 2**20
 SCHEMA = 1
-_NUMBER = re.compile(r"-?\d[\d.,]*( (MiB|s|%))?$|-$")
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*( (B|KiB|MiB|s|%))?$|-$")
 
 
 def choose(given: str, allowed: Sequence[str]) -> str:
@@ -44,6 +44,21 @@ def document(fields: Mapping[str, Any]) -> str:
 def mib(size_bytes: int | None) -> str | None:
     """Bytes as MiB (2^20 bytes) with one decimal."""
     return None if size_bytes is None else f"{size_bytes / MIB:.1f} MiB"
+
+
+def difference(size_bytes: int) -> str:
+    """How much more or less, with its sign, in the unit that shows it best: +1.2 MiB, -340 B."""
+    if size_bytes == 0:
+        return "0 B"
+    for unit, name in ((MIB, "MiB"), (2**10, "KiB")):
+        if abs(size_bytes) >= unit:
+            return f"{size_bytes / unit:+.1f} {name}"
+    return f"{size_bytes:+d} B"
+
+
+def percent(size_bytes: int, of_bytes: int) -> str | None:
+    """``size_bytes`` in percent of ``of_bytes``, with its sign and one decimal; None of nothing."""
+    return f"{100 * size_bytes / of_bytes:+.1f} %" if of_bytes else None
 
 
 def seconds(duration: float) -> str:
