@@ -9,9 +9,11 @@ from invoke.context import Context
 
 from tasks.core import process, session
 from tasks.core.command import command
-from tasks.core.comparing import pairs
+from tasks.core.comparing import baseline as sizebase
+from tasks.core.comparing import beside, lock, pairs, renewing
 from tasks.core.errors import ProofFailed, UsageError
-from tasks.core.render import comparison, formats
+from tasks.core.render import beside as beside_table
+from tasks.core.render import comparison, formats, growth
 from tasks.core.session import Session
 
 #: Every task here may write its result several times.
@@ -68,6 +70,55 @@ def images(
     formats.write(sinks, lambda name: comparison.render(found, name, rows))
     if exit_code and found.differs:
         raise ProofFailed(f"{from_} and {to} differ: {comparison.summary(found)}")
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={"to": "Variant, target, image or archive to measure against; default: baseline."},
+)
+def sizes(
+    c: Context,
+    target: Sequence[str] = (),
+    to: str = "",
+    all_: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """Sizes by service and variant, side by side."""
+    sinks = formats.plan(asked.output_, asked.format_, beside_table.FORMATS)
+    now = asked.session(c)
+    if now.dry:
+        process.note("dry run: the images would be measured and compared")
+        return
+    found = beside.compare(now, target, to, every=all_)
+    formats.write(sinks, lambda name: beside_table.render(found, name))
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={
+        "against": "Another lock file, or for one target an image; default: sizes.lock.json.",
+        "update": "Write the sizes of today into sizes.lock.json.",
+    },
+)
+def baseline(
+    c: Context,
+    target: Sequence[str] = (),
+    against: str = "",
+    update: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """Compare sizes with sizes.lock.json; demand the limits."""
+    sinks = formats.plan(asked.output_, asked.format_, growth.FORMATS)
+    if update and against:
+        raise UsageError("compare.baseline takes either --update or --against")
+    now = asked.session(c)
+    if now.dry:
+        what = f"{lock.NAME} would be written" if update else "sizes would be compared"
+        process.note(f"dry run: {what}")
+        return
+    found = renewing.update(now, target) if update else sizebase.check(now, target, against)
+    formats.write(sinks, lambda name: growth.render(found, name))
+    sizebase.demand(found)
 
 
 def _limit(text: str) -> int:
