@@ -1,0 +1,360 @@
+"""What differs between two images: files, packages, layers and config, each told rightly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core.comparing import images, pairs
+from tasks.core.comparing.files import FileChange
+from tasks.core.comparing.images import Comparison
+from tasks.core.comparing.pairs import Compared
+from tasks.core.comparing.places import Place
+from tasks.core.render import comparison
+from tests.unit import layers
+from tests.unit.layers import Member, file, folder, hard_link, layer, link, special
+
+TOKEN = "ghp_" + "a1B2" * 9
+PLACES = (Place("old", "app:1"), Place("new", "app:2"))
+
+
+def compare(
+    before: list[bytes],
+    after: list[bytes],
+    told: dict[str, Any] | None = None,
+    told_after: dict[str, Any] | None = None,
+) -> Comparison:
+    one, other = (
+        layers.image(*stack, inspectors=images.INSPECTORS, **(changes or {}))
+        for stack, changes in ((before, told), (after, told_after))
+    )
+    return images.compare(one, other, ("hunter2hunter2",))
+
+
+def files(*before: Member, to: tuple[Member, ...]) -> dict[str, FileChange]:
+    found = compare([layer(*before)], [layer(*to)])
+    return {one.path: one for one in found.files}
+
+
+def settings(**values: Any) -> dict[str, Any]:
+    return {"config": values}
+
+
+def rendered(found: Comparison, format_: str = "text", limit: int = 20) -> str:
+    return comparison.render(Compared(*PLACES, (found,)), format_, limit)
+
+
+class TestFiles:
+    def test_added_and_removed_with_their_bytes(self) -> None:
+        found = files(file("old", b"x" * 10), to=(file("new", b"y" * 30),))
+        assert {p: (c.change, c.difference_bytes) for p, c in found.items()} == {
+            "old": ("removed", -10),
+            "new": ("added", 30),
+        }
+
+    @pytest.mark.parametrize(
+        ("before", "after", "aspects"),
+        [
+            (file("f", b"abc"), file("f", b"abd"), ("content",)),
+            (file("f", b"abc"), file("f", b"abc", 0o755), ("mode",)),
+            (file("f", b"abc"), file("f", b"abc", 0o4644), ("mode",)),
+            (file("f", b"abc"), file("f", b"abc", uid=7), ("owner",)),
+            (file("f", b"abc"), file("f", b"abc", gid=7), ("owner",)),
+            (file("f", b"abc"), file("f", b"abcd", 0o600, uid=1), ("content", "mode", "owner")),
+            (link("f", "a"), link("f", "b"), ("link",)),
+            (folder("f"), folder("f", 0o700), ("mode",)),
+            (file("f"), folder("f", 0o644), ("kind",)),
+        ],
+    )
+    def test_in_what_an_entry_changed(
+        self, before: Member, after: Member, aspects: tuple[str, ...]
+    ) -> None:
+        assert files(before, to=(after,))["f"].aspects == aspects
+
+    def test_capabilities(self) -> None:
+        changes = {"pax_headers": {"SCHILY.xattr.security.capability": "x"}}
+        found = files(file("f", b"abc"), to=(file("f", b"abc", **changes),))
+        assert found["f"].aspects == ("capabilities",)
+
+    def test_a_date_alone_is_no_difference_of_files_but_one_of_layers(self) -> None:
+        found = compare([layer(file("f", b"a", mtime=1))], [layer(file("f", b"a", mtime=2))])
+        assert found.files == ()
+        assert found.differs
+        assert "other dates" in rendered(found)
+
+    def test_a_file_that_a_later_layer_removed_is_removed(self) -> None:
+        base = layer(file("f", b"secret"), file("g"))
+        found = compare([base], [base, layer(file(".wh.f"))])
+        assert [(one.path, one.change) for one in found.files] == [("f", "removed")]
+
+    def test_a_second_name_of_a_file_takes_up_nothing(self) -> None:
+        found = files(file("a", b"x" * 50), to=(file("a", b"x" * 50), hard_link("b", "a")))
+        assert found["b"].difference_bytes == 0
+
+    def test_which_name_of_a_file_comes_first_does_not_matter(self) -> None:
+        assert not files(
+            file("a", b"x" * 50),
+            hard_link("b", "a"),
+            to=(file("b", b"x" * 50), hard_link("a", "b")),
+        )
+
+    def test_a_copy_in_the_place_of_a_second_name_adds_its_bytes(self) -> None:
+        found = compare(
+            [layer(file("a", b"x" * 50), hard_link("b", "a"))],
+            [layer(file("a", b"x" * 50), file("b", b"x" * 50))],
+        )
+        assert found.after.files_bytes - found.before.files_bytes == 50
+
+
+class TestPackages:
+    STATUS = (
+        b"Package: libc6\nStatus: install ok installed\nInstalled-Size: 12\nVersion: %s\n"
+        b"Description: a\n library\n\n"
+        b"Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+    )
+    APK = b"C:Q1x\nP:musl\nV:%s\nA:x86_64\nI:600\nF:lib\nR:ld.so\n\nP:busybox\nV:1.36\nI:900\n\n"
+
+    def changes(self, before: list[Member], after: list[Member]) -> list[tuple[Any, ...]]:
+        found = compare([layer(*before)], [layer(*after)])
+        return [
+            (one.kind, one.name, str(one.change), one.before, one.after, one.difference_bytes)
+            for one in found.packages
+        ]
+
+    def test_debian(self) -> None:
+        path = "var/lib/dpkg/status"
+        more = self.STATUS % b"2.41" + b"\n\nPackage: curl\nVersion: 8.1\nInstalled-Size: 500\n"
+        found = self.changes([file(path, self.STATUS % b"2.36")], [file(path, more)])
+        assert found == [
+            ("deb", "curl", "added", (), ("8.1",), 500 * 1024),
+            ("deb", "libc6", "changed", ("2.36",), ("2.41",), 0),
+        ]
+
+    def test_distroless(self) -> None:
+        folder_ = "var/lib/dpkg/status.d"
+        note = file(f"{folder_}/tzdata", b"Package: tzdata\nVersion: 2025b\n")
+        sums = file(f"{folder_}/tzdata.md5sums", b"Package: no\nVersion: 1\n")
+        assert self.changes([sums], [sums, note]) == [("deb", "tzdata", "added", (), ("2025b",), 0)]
+
+    @pytest.mark.parametrize("path", ["lib/apk/db/installed", "usr/lib/apk/db/installed"])
+    def test_alpine(self, path: str) -> None:
+        without = (self.APK % b"1.2").partition(b"\n\n")[0]
+        found = self.changes([file(path, self.APK % b"1.1")], [file(path, without)])
+        assert found == [
+            ("apk", "busybox", "removed", ("1.36",), (), -900),
+            ("apk", "musl", "changed", ("1.1",), ("1.2",), 0),
+        ]
+
+    def test_npm_with_scopes_several_versions_and_nested_ones(self) -> None:
+        def package(path: str, name: str, version: str, size: int = 0) -> list[Member]:
+            told = json.dumps({"name": name, "version": version}).encode()
+            return [
+                file(f"{path}/package.json", told),
+                file(f"{path}/index.js", b"x" * (size - len(told))),
+            ]
+
+        top = "app/node_modules"
+        before = package(f"{top}/semver", "semver", "6.0.0", 100)
+        after = [
+            *before,
+            *package(f"{top}/@babel/core", "@babel/core", "7.1.0", 200),
+            *package(f"{top}/@babel/core/node_modules/semver", "semver", "7.0.0", 300),
+            file(f"{top}/semver/test/package.json", b'{"name": "fixture", "version": "1"}'),
+            file("app/package.json", b'{"name": "app", "version": "1"}'),
+        ]
+        assert self.changes(before, after) == [
+            ("npm", "@babel/core", "added", (), ("7.1.0",), 200),
+            ("npm", "semver", "changed", ("6.0.0",), ("6.0.0", "7.0.0"), 335),
+        ]
+
+    def test_notes_that_make_no_sense_tell_of_nothing(self) -> None:
+        junk = [
+            file("var/lib/dpkg/status", b"\xff\xfe\n:::\nPackage\n\n\nVersion: 3\n"),
+            file("a/node_modules/b/package.json", b"[[["),
+            file("a/node_modules/c/package.json", b'{"name": 5, "version": 5}'),
+            special("a/node_modules/d", b"1"),
+        ]
+        assert self.changes([], junk) == []
+
+
+class TestConfig:
+    def change(self, before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any, ...]]:
+        base = [layer(file("f"))]
+        found = compare(base, base, settings(**before), settings(**after))
+        return [(one.field, one.name, one.before, one.after) for one in found.config]
+
+    @pytest.mark.parametrize(
+        ("key", "before", "after", "expected"),
+        [
+            ("User", "", "101", ("user", "", None, "101")),
+            ("Entrypoint", ["a"], ["a", "b"], ("entrypoint", "", '["a"]', '["a", "b"]')),
+            ("Cmd", ["x"], None, ("command", "", '["x"]', None)),
+            ("WorkingDir", "/a", "/b", ("working directory", "", "/a", "/b")),
+            ("StopSignal", None, "SIGQUIT", ("stop signal", "", None, "SIGQUIT")),
+            (
+                "Healthcheck",
+                {"Test": ["NONE"]},
+                None,
+                ("health check", "", '{"Test": ["NONE"]}', None),
+            ),
+            ("Env", ["A=1", "B=2"], ["A=1", "B=3"], ("environment", "B", "2", "3")),
+            ("Env", ["A=1"], ["A=1", "N="], ("environment", "N", None, "")),
+            ("Labels", {"a.b": "1"}, {"a.b": "2"}, ("label", "a.b", "1", "2")),
+            ("ExposedPorts", {}, {"80/tcp": {}}, ("port", "80/tcp", None, "declared")),
+            ("Volumes", {"/data": {}}, None, ("volume", "/data", "declared", None)),
+        ],
+    )
+    def test_every_setting(
+        self, key: str, before: Any, after: Any, expected: tuple[Any, ...]
+    ) -> None:
+        assert self.change({key: before}, {key: after}) == [expected]
+
+    def test_the_order_of_variables_is_no_difference(self) -> None:
+        assert self.change({"Env": ["A=1", "B=2"]}, {"Env": ["B=2", "A=1"]}) == []
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("Env", ["API_TOKEN=correct-horse"]),
+            ("Env", ["GREETING=hunter2hunter2"]),
+            ("Env", [f"GREETING={TOKEN}ccccc"]),
+            ("Env", ["URL=https://user:correct-horse@example.org/"]),
+            ("Env", ["KEYS=-----BEGIN PRIVATE KEY-----\n" + "QUJD" * 30 + "\ncorrect-horse"]),
+            ("Labels", {"org.example.password": "correct-horse"}),
+            ("Labels", {"settings": '{"password": "correct-horse"}'}),
+            ("Cmd", ["run", "--api-token", "correct-horse"]),
+            ("Cmd", ["sh", "-c", "PASSWORD=correct-horse run"]),
+            ("Healthcheck", {"Test": ["CMD", "curl", "--password=correct-horse"]}),
+        ],
+    )
+    def test_secrets_are_masked_but_a_difference_stays_one(self, key: str, value: Any) -> None:
+        base = [layer(file("f"))]
+        found = compare(base, base, told_after=settings(**{key: value}))
+        assert found.differs
+        for format_ in comparison.FORMATS:
+            shown = rendered(found, format_)
+            assert "••••••" in shown
+            for secret in ("correct-horse", "hunter2hunter2", "ghp_", "ccccc", "QUJD"):
+                assert secret not in shown
+
+    def test_a_secret_that_changed_is_told_without_either(self) -> None:
+        found = self.change({"Env": ["DB_PASSWORD=one"]}, {"Env": ["DB_PASSWORD=other"]})
+        assert found == [("environment", "DB_PASSWORD", "••••••", "••••••")]
+
+    @pytest.mark.parametrize("junk", [5, "text", ["x"], {"Env": 5, "Labels": [1], "User": {}}])
+    def test_a_config_that_makes_no_sense_is_compared_as_it_stands(self, junk: Any) -> None:
+        base = [layer(file("f"))]
+        found = compare(base, base, {"config": junk}, {"config": {}})
+        rendered(found)
+        assert bool(found.config) == isinstance(junk, dict)
+
+
+class TestLayers:
+    def test_which_are_in_both(self) -> None:
+        base, one, other = layer(file("a", b"1")), layer(file("b", b"2")), layer(file("b", b"33"))
+        extra = layer(file("c", b"4"))
+        history = [{"created_by": name} for name in ("FROM", "COPY b")]
+        found = compare(
+            [base, one],
+            [base, other, extra],
+            told={"history": history},
+            told_after={"history": [*history, {"created_by": "ENV", "empty_layer": True}, {}]},
+        )
+        told = [
+            (
+                one.change,
+                one.before.number if one.before else None,
+                one.after.number if one.after else None,
+            )
+            for one in found.layers
+        ]
+        assert told == [("same", 1, 1), ("changed", 2, 2), ("added", None, 3)]
+        assert found.layers[1].after is not None
+        assert found.layers[1].after.instruction == "COPY b"
+
+    def test_a_secret_in_the_history_is_masked(self) -> None:
+        history = [{"created_by": "RUN |1 NPM_TOKEN=correct-horse npm ci"}]
+        found = compare([layer(file("a"))], [layer(file("b"))], told_after={"history": history})
+        for format_ in comparison.FORMATS:
+            assert "correct-horse" not in rendered(found, format_)
+
+    @pytest.mark.parametrize("history", [5, {}, [1, "x"], [{"created_by": 5}], [{}, {}, {}]])
+    def test_a_history_that_does_not_fit_tells_nothing(self, history: Any) -> None:
+        found = compare([layer(file("a"))], [layer(file("b"))], told_after={"history": history})
+        rendered(found)
+        assert found.differs
+
+
+class TestRendering:
+    def many(self) -> Comparison:
+        added = [file(f"f{number:03}", b"x" * number) for number in range(1, 40)]
+        return compare([layer(file("a"))], [layer(file("a"), *added)])
+
+    def test_the_most_bytes_come_first_and_the_rest_is_counted(self) -> None:
+        text = rendered(self.many(), limit=3)
+        rows = [line.split()[3] for line in text.splitlines() if line.startswith("added   ")]
+        assert rows[-3:] == ["/f039", "/f038", "/f037"]
+        assert "… and 36 more: --limit 39, or --format json" in text
+
+    def test_json_has_all_of_it(self) -> None:
+        [platform] = json.loads(rendered(self.many(), "json", limit=3))["platforms"]
+        assert len(platform["files"]) == 39
+        assert platform["files"][0] == {
+            "path": "/f001",
+            "change": "added",
+            "aspects": [],
+            "difference_bytes": 1,
+            "from": None,
+            "to": {
+                "kind": "file",
+                "mode": "0644",
+                "uid": 0,
+                "gid": 0,
+                "size_bytes": 1,
+                "link": None,
+                "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
+                "layer": 1,
+            },
+        }
+
+    def test_nothing_differs(self) -> None:
+        base = [layer(file("a", b"1"))]
+        found = compare(base, base)
+        assert not found.differs
+        assert "linux/amd64: no difference" in rendered(found)
+        assert json.loads(rendered(found, "json"))["differs"] is False
+
+    @pytest.mark.parametrize("format_", comparison.FORMATS)
+    def test_hostile_names_stay_in_their_cell(self, format_: str) -> None:
+        name = "a\x1b[31m|`</td>@someone\n\udcff"
+        found = compare(
+            [layer(file("x"))],
+            [layer(file(name, b"1"), link("l", "b\x1b"))],
+            told_after=settings(Labels={"l\x1b|": "\ud800"}),
+        )
+        shown = rendered(found, format_)
+        shown.encode()
+        assert "\x1b" not in shown
+        if format_ == "markdown":
+            row = next(line for line in shown.splitlines() if "someone" in line)
+            assert row.startswith("| `added`")
+            assert "@someone" not in row
+
+    def test_a_layer_pulled_with_another_compression_is_a_difference_of_sizes(self) -> None:
+        base = [layer(file("a", b"1"))]
+        found = compare(base, base)
+        other = replace(found, after=replace(found.after, compressed_bytes=1))
+        assert other.differs
+        assert comparison.summary(Compared(*PLACES, (other,))) == "the sizes"
+
+
+@pytest.mark.parametrize("word", ["linux/amd64,linux/arm64", "amd64", "linux/", "ALL", " "])
+def test_what_is_no_platform_is_refused(word: str) -> None:
+    from tasks.core.errors import UsageError
+
+    with pytest.raises(UsageError, match="--platform"):
+        pairs.check_platform(word)
