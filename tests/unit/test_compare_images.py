@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,8 +75,8 @@ class TestFiles:
         assert files(before, to=(after,))["f"].aspects == aspects
 
     def test_capabilities(self) -> None:
-        changes = {"pax_headers": {"SCHILY.xattr.security.capability": "x"}}
-        found = files(file("f", b"abc"), to=(file("f", b"abc", **changes),))
+        able = file("f", b"abc", pax_headers={"SCHILY.xattr.security.capability": "x"})
+        found = files(file("f", b"abc"), to=(able,))
         assert found["f"].aspects == ("capabilities",)
 
     def test_a_date_alone_is_no_difference_of_files_but_one_of_layers(self) -> None:
@@ -197,9 +196,9 @@ class TestConfig:
             ("StopSignal", None, "SIGQUIT", ("stop signal", "", None, "SIGQUIT")),
             (
                 "Healthcheck",
+                {"Test": ["NONE"], "Interval": 1500000000},
                 {"Test": ["NONE"]},
-                None,
-                ("health check", "", '{"Test": ["NONE"]}', None),
+                ("health check", "Interval", "1.5 s", None),
             ),
             ("Env", ["A=1", "B=2"], ["A=1", "B=3"], ("environment", "B", "2", "3")),
             ("Env", ["A=1"], ["A=1", "N="], ("environment", "N", None, "")),
@@ -320,6 +319,15 @@ class TestRendering:
                 "layer": 1,
             },
         }
+
+    def test_of_long_values_the_end_that_differs_is_shown(self) -> None:
+        base = [layer(file("a", b"1"))]
+        path = "/opt/lib" * 20
+        found = compare(
+            base, base, settings(Env=[f"P={path}/old"]), settings(Env=[f"P={path}/new"])
+        )
+        assert "/lib/old" in rendered(found)
+        assert "/lib/new" in rendered(found)
 
     def test_nothing_differs(self) -> None:
         base = [layer(file("a", b"1"))]

@@ -19,6 +19,8 @@ SIMPLE = {
     "Shell": "shell",
     "OnBuild": "on build",
 }
+#: Parts of a health check that are durations.
+DURATIONS = ("Interval", "StartInterval", "StartPeriod", "Timeout")
 ENVIRONMENT, LABEL, PORT, VOLUME = "environment", "label", "port", "volume"
 UNREADABLE = "(not readable)"
 PRESENT = "declared"
@@ -50,12 +52,30 @@ def _simple(
 ) -> Iterator[ConfigChange]:
     for key, name in SIMPLE.items():
         one, other = here.get(key) or None, there.get(key) or None
-        if one != other:
-            shown = [
-                None if value is None else concealing.plain(value, secrets)
-                for value in (one, other)
-            ]
-            yield ConfigChange(name, "", shown[0], shown[1])
+        for part, before, after in _parts(one, other):
+            if before != after:
+                shown = [
+                    None if value is None else concealing.plain(_timed(part, value), secrets)
+                    for value in (before, after)
+                ]
+                yield ConfigChange(name, concealing.text(part, secrets), shown[0], shown[1])
+
+
+def _parts(one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Two values; a health check's by its parts."""
+    if not any(isinstance(value, Mapping) for value in (one, other)):
+        yield "", one, other
+        return
+    here, there = (value if isinstance(value, Mapping) else {} for value in (one, other))
+    for key in sorted(here.keys() | there.keys()):
+        yield key, here.get(key), there.get(key)
+
+
+def _timed(part: str, value: Any) -> Any:
+    """The nanoseconds of a health check as seconds."""
+    if part in DURATIONS and isinstance(value, int):
+        return f"{value / 10**9:g} s"
+    return value
 
 
 def _named(

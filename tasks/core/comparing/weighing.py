@@ -15,6 +15,8 @@ from tasks.core.sizes import LOOKALIKE_LABEL
 INSPECTORS = (PackageInspector(),)
 #: How many of each the lock lists: enough to explain growth, and to be read in a review.
 MOST = {"folders": 30, "files": 30, "packages": 40}
+#: What is smaller is not worth a line of it.
+LEAST_BYTES = 16 * 2**10
 MAX_PATH = 400
 
 
@@ -40,9 +42,9 @@ def everything(contents: Contents) -> dict[str, dict[str, int]]:
 def largest(sizes: Mapping[str, int], most: int) -> Listed:
     """The ``most`` largest; which of those of one size is decided by their names."""
     ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    ordered = [(name, size_bytes) for name, size_bytes in ordered if size_bytes]
-    rest = ordered[most][1] if len(ordered) > most else 0
-    return Listed(dict(ordered[:most]), rest)
+    kept = [(name, size_bytes) for name, size_bytes in ordered[:most] if size_bytes >= LEAST_BYTES]
+    rest = ordered[len(kept)][1] if len(ordered) > len(kept) else 0
+    return Listed(dict(kept), rest)
 
 
 def _folders(own: Mapping[str, int]) -> dict[str, int]:

@@ -54,6 +54,11 @@ def _remarks(rows: Sequence[Beside]) -> Iterator[str]:
     names = sorted({row.against.name for row in rows if row.against})
     if names:
         yield f"Differences: against {', '.join(names)}, platform by platform."
+    without = {row.image.service for row in rows} - {
+        row.image.service for row in rows if row.against
+    }
+    if without:
+        yield f"Nothing to measure against for: {', '.join(sorted(without))}."
     if any(row.image.compressed_bytes is None for row in rows):
         yield "Compressed: not known, this engine keeps layers unpacked."
     kinds = {row.image.lookalike_bases for row in rows}

@@ -18,6 +18,8 @@ FORMATS = ("text", "markdown", "json")
 #: Rows of each table, and letters of one of its cells.
 LIMIT = 20
 WIDTH = 80
+#: Letters in front of the first that differs.
+CONTEXT = 20
 SIZES = ("", "from", "to", "difference", "percent")
 LAYERS = ("layer", "from", "to", "unpacked", "instruction")
 FILES = ("change", "difference", "path", "what")
@@ -98,7 +100,7 @@ def _parts(written: _Written, one: Comparison) -> Iterator[str]:
         yield written.table(PACKAGES, [_package(each) for each in sorted(one.packages, key=_order)])
     if one.config:
         yield written.heading(f"config: {len(one.config)} different")
-        rows = [(each.field, each.name, each.before, each.after) for each in one.config]
+        rows = [(each.field, each.name, *_apart(each.before, each.after)) for each in one.config]
         yield written.table(SETTINGS, rows)
     yield from one.remarks
 
@@ -171,6 +173,15 @@ def _link(entry: FileEntry) -> str:
 def _package(one: PackageChange) -> Row:
     versions = [", ".join(each) or None for each in (one.before, one.after)]
     return one.change.value, _moved(one), one.kind, one.name, *versions
+
+
+def _apart(before: str | None, after: str | None) -> tuple[str | None, str | None]:
+    """Two values; what is alike at the beginning of long ones is left out, or it alone is seen."""
+    if before is None or after is None or max(len(before), len(after)) <= WIDTH:
+        return before, after
+    pairs = enumerate(zip(before, after, strict=False))
+    alike = next((at for at, (a, b) in pairs if a != b), 0) - CONTEXT
+    return (f"…{before[alike:]}", f"…{after[alike:]}") if alike > 0 else (before, after)
 
 
 def _moved(one: FileChange | PackageChange | LayerChange) -> str:

@@ -58,7 +58,9 @@ def difference(size_bytes: int) -> str:
 
 def percent(size_bytes: int, of_bytes: int) -> str | None:
     """``size_bytes`` in percent of ``of_bytes``, with its sign and one decimal; None of nothing."""
-    return f"{100 * size_bytes / of_bytes:+.1f} %" if of_bytes else None
+    if not of_bytes:
+        return None
+    return f"{100 * size_bytes / of_bytes:+.1f} %" if size_bytes else "0.0 %"
 
 
 def seconds(duration: float) -> str:
