@@ -123,13 +123,18 @@ def _remarks(rows: Sequence[Growth], gone: Sequence[str]) -> Iterator[str]:
         told = ", ".join(untrusted.shown(name, 80) for name in gone)
         yield f"In the lock, but not in the bake file: {told}; taken out by: {UPDATE}"
     yield from (line for row in rows if (line := _remark(row)))
-    if any(row.after and row.after.lookalike_bases for row in rows):
-        yield LOOKALIKES
+    yield from lookalikes(rows)
     if any(row.comparable and row.size == "unpacked" for row in rows):
         yield "Unpacked sizes are compared where an engine does not know what is pulled."
     unlimited = sorted({row.target for row in rows if row.limits == Limits()})
     if unlimited:
         yield f"No limit in invoke.yaml (max_growth_percent, …) for: {', '.join(unlimited)}"
+
+
+def lookalikes(rows: Sequence[Growth]) -> tuple[str, ...]:
+    """A line that says so if an image was measured on a look-alike base."""
+    found = any(row.after and row.after.lookalike_bases for row in rows)
+    return (LOOKALIKES,) if found else ()
 
 
 def _remark(row: Growth) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.core import process, untrusted
-from tasks.core.comparing import growth, lock, measuring, weighing
+from tasks.core.comparing import baseline, growth, lock, measuring, weighing
 from tasks.core.comparing.baseline import Checked
 from tasks.core.comparing.growth import Growth
 from tasks.core.comparing.lock import Entry, Lock
@@ -36,7 +36,7 @@ def update(session: Session, patterns: Sequence[str] = ()) -> Checked:
     ]
     judged = tuple(replace(row, broken=growth.broken(row, absolute_only=True)) for row in rows)
     _write(path, lock.written(after))
-    remarks = tuple(_remarks(known, after, entries))
+    remarks = (*_remarks(known, after, entries), *baseline.lookalikes(judged))
     return Checked(lock.NAME, judged, remarks, renewed=True)
 
 
