@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.core.comparing import images, pairs
 from tasks.core.comparing.files import FileChange
@@ -107,6 +109,38 @@ class TestFiles:
             [layer(file("a", b"x" * 50), file("b", b"x" * 50))],
         )
         assert found.after.files_bytes - found.before.files_bytes == 50
+
+
+#: A file: what it holds, its mode, its owner.
+TREES = st.dictionaries(
+    st.sampled_from(["a", "b", "c/d", "c/e", "f/g/h"]),
+    st.tuples(
+        st.binary(max_size=3), st.sampled_from([0o644, 0o755]), st.integers(0, 1), st.booleans()
+    ),
+)
+
+
+@given(TREES, TREES)
+def test_any_two_trees_differ_in_just_what_was_made_different(before: Any, after: Any) -> None:
+    """Each tree in two layers, the second of which also removes a file of the first."""
+
+    def stack(tree: dict[str, tuple[bytes, int, int, bool]]) -> list[bytes]:
+        made: list[list[Member]] = [[file("z", b"gone")], [file(".wh.z")]]
+        for path, (content, mode, uid, late) in tree.items():
+            made[late].append(file(path, content, mode, uid=uid))
+        return [layer(*members) for members in made]
+
+    found = compare(stack(before), stack(after)).files
+    told = {one.path: one.aspects for one in found if one.path not in ("c", "f", "f/g")}
+    expected = {}
+    for path in before.keys() | after.keys():
+        one, other = before.get(path, ())[:3], after.get(path, ())[:3]
+        if one != other:
+            pairs = zip(("content", "mode", "owner"), zip(one, other, strict=False), strict=False)
+            expected[path] = tuple(name for name, (x, y) in pairs if x != y)
+    assert told == expected
+    sizes = [sum(len(entry[0]) for entry in tree.values()) for tree in (before, after)]
+    assert sum(one.difference_bytes for one in found) == sizes[1] - sizes[0]
 
 
 class TestPackages:
