@@ -96,7 +96,7 @@ def sizes(
 @command(
     repeatable=_OUTPUTS,
     help={
-        "against": "Another lock file, or for one target an image; default: sizes.lock.json.",
+        "against": "Other lock, build record, or image of one target; default: sizes.lock.json.",
         "update": "Write the sizes of today into sizes.lock.json.",
     },
 )

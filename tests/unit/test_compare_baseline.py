@@ -361,6 +361,22 @@ class TestCheck:
         with pytest.raises(UsageError, match="no such file"):
             check(session, against=str(tmp_path / "missing.json"))
 
+    def test_against_the_record_of_a_build(self, make: Make, tmp_path: Path) -> None:
+        sizes = {"compressed_bytes": 100_000, "unpacked_bytes": 120_000, "digest": DIGEST}
+        unknown = {**sizes, "platform": "linux/arm64", "unpacked_bytes": None}
+        images = [{**sizes, "platform": "linux/amd64"}, unknown]
+        path = tmp_path / "20261124T164115.295Z-0c8006.json"
+        path.write_text(
+            json.dumps({"schema": 1, "targets": [{"name": "app-production", "images": images}]})
+        )
+        session = make({"*": {"max_growth_percent": 5}}, app_production=LARGE)
+        found = check(session, against=str(path))
+        [row] = found.rows
+        assert (row.status, row.causes) == (Status.GREW, ())
+        assert any("A build's record says neither" in line for line in found.remarks)
+        with pytest.raises(ProofFailed, match="max_growth_percent"):
+            baseline.demand(found)
+
     def test_against_an_archive(self, make: Make, tmp_path: Path) -> None:
         path = tmp_path / "old.tar"
         path.write_bytes(SMALL)
@@ -378,6 +394,7 @@ BAD_LOCKS: dict[str, tuple[Any, str]] = {
     "no targets": ({"schema": 1}, "targets is not an object"),
     "platform": ({"schema": 1, "targets": {"a": {"x\x1b": {}}}}, "is no platform"),
     "entry": ({"schema": 1, "targets": {"a": {"linux/amd64": 5}}}, "a.linux/amd64 is not an obj"),
+    "record": ({"schema": 1, "targets": [{"name": "a", "images": [5]}]}, "an image of a is not"),
     "negative": (
         {"schema": 1, "targets": {"a": {"linux/amd64": {"lookalike_bases": True, "layers": -1}}}},
         "unpacked_bytes is not a whole number",

@@ -124,6 +124,8 @@ def _remarks(rows: Sequence[Growth], gone: Sequence[str]) -> Iterator[str]:
         yield f"In the lock, but not in the bake file: {told}; taken out by: {UPDATE}"
     yield from (line for row in rows if (line := _remark(row)))
     yield from lookalikes(rows)
+    if any(row.before and row.before.lookalike_bases is None for row in rows):
+        yield "A build's record says neither on which bases it was, nor what was in the images."
     if any(row.comparable and row.size == "unpacked" for row in rows):
         yield "Unpacked sizes are compared where an engine does not know what is pulled."
     unlimited = sorted({row.target for row in rows if row.limits == Limits()})

@@ -97,10 +97,11 @@ class Growth:
 
     @property
     def comparable(self) -> bool:
-        """Whether both are there and were measured on the same kind of bases."""
+        """Whether both are there, on the same kind of bases as far as that is known."""
         if self.before is None or self.after is None:
             return False
-        return self.before.lookalike_bases == self.after.lookalike_bases
+        kinds = {self.before.lookalike_bases, self.after.lookalike_bases} - {None}
+        return len(kinds) < 2
 
     @property
     def growth_bytes(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,15 @@ class Listed:
 class Entry:
     """One image for one platform. ``compressed_bytes`` is None where the engine does not know it.
 
-    ``folders`` and ``files`` are by path, ``packages`` by "kind:name version".
+    ``folders`` and ``files`` are by path, ``packages`` by "kind:name version". The record of a
+    build knows neither ``layers`` nor ``lookalike_bases``.
     """
 
     compressed_bytes: int | None
     unpacked_bytes: int
-    layers: int
+    layers: int | None
     digest: str
-    lookalike_bases: bool
+    lookalike_bases: bool | None
     folders: Listed = Listed()
     files: Listed = Listed()
     packages: Listed = Listed()
@@ -70,10 +71,12 @@ def load(path: Path) -> Lock | None:
 
 
 def parse(content: bytes) -> Lock:
-    """The lock in a file's content. Raises Malformed for anything else."""
+    """The lock in a file's content, or the sizes in a build's record; else raises Malformed."""
     document = untrusted.mapping(untrusted.parse(content, "it"), "it")
     if document.get("schema") != SCHEMA:
         raise Malformed(f"its schema is {str(document.get('schema'))[:40]}, not {SCHEMA}")
+    if isinstance(document.get("targets"), list):
+        return _recorded(document["targets"])
     targets = untrusted.mapping(document.get("targets"), "targets")
     return {
         target: {
@@ -131,6 +134,34 @@ def _entry(value: Any, where: str) -> Entry:
         digest=untrusted.digest(fields.get("digest"), f"{where}.digest"),
         lookalike_bases=lookalike,
         **dict(_sections(fields, where)),
+    )
+
+
+def _recorded(targets: Sequence[Any]) -> Lock:
+    """The sizes in the record of a build, as far as they were known then."""
+    found: dict[str, dict[str, Entry]] = {}
+    for target in targets:
+        fields = untrusted.mapping(target, "a target")
+        name = untrusted.text(fields.get("name"), "the name of a target")
+        for image in untrusted.sequence(fields.get("images"), f"images of {name}"):
+            sizes = untrusted.mapping(image, f"an image of {name}")
+            platform = _platform(untrusted.text(sizes.get("platform"), f"platform of {name}"))
+            if sizes.get("unpacked_bytes") is not None:
+                found.setdefault(name, {})[platform] = _from_record(sizes, f"an image of {name}")
+    return found
+
+
+def _from_record(fields: Mapping[str, Any], where: str) -> Entry:
+    compressed = fields.get("compressed_bytes")
+    unpacked = untrusted.count(fields.get("unpacked_bytes"), f"unpacked_bytes of {where}")
+    unknown = Listed(rest_bytes=unpacked)  # nothing is listed: anything may have been that large
+    return Entry(
+        None if compressed is None else untrusted.count(compressed, f"compressed_bytes of {where}"),
+        unpacked,
+        None,
+        untrusted.digest(fields.get("digest"), f"digest of {where}"),
+        None,
+        *(unknown, unknown, unknown),
     )
 
 

@@ -70,7 +70,7 @@ def read(
         client = None
         if any(place.archive is None for place in places):
             client = stack.enter_context(contextlib.closing(daemon.connect(session.engine)))
-        keys = [_key(session, client, place) for place in places]
+        keys = [_key(client, place) for place in places]
         once = dict(zip(keys, places, strict=True))
         stack.callback(notice.cancel)
         notice.start()
@@ -84,18 +84,17 @@ def read(
     return tuple(done[key] for key in keys)
 
 
-def _key(session: Session, client: DockerClient | None, place: Place) -> str:
+def _key(client: DockerClient | None, place: Place) -> str:
     """What tells whether two places are one image: the engine's id, or the file."""
     if place.archive is not None or client is None:
         return str(place.archive)
     if not daemon.has_image(client, place.reference):
-        target = place.reference != place.name
-        mend = f"inv build.targets {place.name}" if target else f"docker pull {place.reference}"
-        known = ""
-        if not target and definitions.has_bake_file(session.root, session.files):
-            known = f" (targets: {', '.join(sorted(session.everything().targets))})"
+        if place.reference != place.name:
+            what = f"{place.name}: no image {place.reference} in the engine"
+            raise OutOfReach(f"{what}; run: inv build.targets {place.name}")
         raise OutOfReach(
-            f"{place.name}: no image {place.reference} in the engine; run: {mend}{known}"
+            f"{place.name}: neither a file nor a target nor an image of the engine; run: docker "
+            f"pull {place.name}, or see the targets by: inv build.print"
         )
     return str(client.api.inspect_image(place.reference)["Id"])
 
