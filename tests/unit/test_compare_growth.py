@@ -132,6 +132,21 @@ class TestWeighing:
         read = layers.image(layer(file("a/b/c", b"x" * 30), file("a/d", b"y" * 5), file("e", b"z")))
         assert weighing.everything(read)["folders"] == {"/a": 35, "/a/b": 30}
 
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("assets/index-Deiz5_iP.js", "/assets/index-*.js"),
+            ("assets/index-Deiz5_iP.js.gz", "/assets/index-*.js.gz"),
+            ("main.0123456789abcdef0123.css", "/main.*.css"),
+            ("assets/index-personal.js", "/assets/index-personal.js"),
+            ("lib/libstdc++.so.6.0.33", "/lib/libstdc++.so.6.0.33"),
+            ("etc/os-release", "/etc/os-release"),
+        ],
+    )
+    def test_a_hash_in_a_name_is_no_other_file(self, name: str, expected: str) -> None:
+        read = layers.image(layer(file(name, b"x" * 30)))
+        assert weighing.everything(read)["files"] == {expected: 30}
+
 
 class TestRendering:
     def checked(self, *rows: Growth) -> Checked:

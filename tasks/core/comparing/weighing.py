@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -18,6 +19,10 @@ MOST = {"folders": 30, "files": 30, "packages": 40}
 #: What is smaller is not worth a line of it.
 LEAST_BYTES = 16 * 2**10
 MAX_PATH = 400
+#: What bundlers put into the names of files, made of their content: index-Deiz5_iP.js.
+_HASH = re.compile(
+    r"(?<=[-.])(?=[^./]*[A-Z0-9_])(?:[A-Za-z0-9_-]{8}|[0-9a-f]{16,64})(?=(?:\.[A-Za-z0-9]+)+$)"
+)
 
 
 def weigh(contents: Contents) -> Entry:
@@ -34,9 +39,14 @@ def weigh(contents: Contents) -> Entry:
 
 
 def everything(contents: Contents) -> dict[str, dict[str, int]]:
-    """The bytes of all folders with all that is below them, of all files, and of all packages."""
-    own = {shown(path, MAX_PATH): size for path, size in files.own_bytes(contents.files).items()}
-    return {"folders": _folders(own), "files": own, "packages": _packages(contents)}
+    """The bytes of all folders with all that is below them, of all files, and of all packages.
+
+    A hash in a file's name is a star: with it each build would have other files.
+    """
+    own: Counter[str] = Counter()
+    for path, size_bytes in files.own_bytes(contents.files).items():
+        own[_HASH.sub("*", shown(path, MAX_PATH))] += size_bytes
+    return {"folders": _folders(own), "files": dict(own), "packages": _packages(contents)}
 
 
 def largest(sizes: Mapping[str, int], most: int) -> Listed:

@@ -98,12 +98,12 @@ def _limit(row: Growth) -> str | None:
 
 
 def _cause(one: Cause) -> tuple[str | None, ...]:
-    before = "not there" if one.before_bytes is None else str(tables.mib(one.before_bytes))
+    before = "not there" if one.before_bytes is None else tables.scaled(one.before_bytes)
     name = f"{one.name} (was {one.was})" if one.was else one.name
     return (
         WORDS[one.section],
         f"at most {before}" if one.at_least else before,
-        tables.mib(one.after_bytes),
+        tables.scaled(one.after_bytes),
         f"{'at least ' if one.at_least else ''}{tables.difference(one.growth_bytes)}",
         name,
     )

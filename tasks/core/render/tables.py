@@ -48,12 +48,16 @@ def mib(size_bytes: int | None) -> str | None:
 
 def difference(size_bytes: int) -> str:
     """How much more or less, with its sign, in the unit that shows it best: +1.2 MiB, -340 B."""
-    if size_bytes == 0:
-        return "0 B"
+    sign = "+" if size_bytes > 0 else "-" if size_bytes else ""
+    return sign + scaled(abs(size_bytes))
+
+
+def scaled(size_bytes: int) -> str:
+    """Bytes in the unit that shows them best: 1.2 MiB, 14.7 KiB, 340 B."""
     for unit, name in ((MIB, "MiB"), (2**10, "KiB")):
-        if abs(size_bytes) >= unit:
-            return f"{size_bytes / unit:+.1f} {name}"
-    return f"{size_bytes:+d} B"
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes} B"
 
 
 def percent(size_bytes: int, of_bytes: int) -> str | None:
