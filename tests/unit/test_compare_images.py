@@ -51,6 +51,16 @@ class TestFiles:
     ) -> None:
         assert files(before, to=(after,))["f"].aspects == aspects
 
+    def test_a_file_that_was_moved_says_so(self) -> None:
+        found = compare(
+            [layer(file("old/a", b"abc"), file("old/b", b"abc"), file("old/c", b""))],
+            [layer(file("new/a", b"abc"), file("new/c", b""))],
+        )
+        twins = {one.path: one.twin for one in found.files if one.twin}
+        assert twins == {"new/a": "old/a", "old/a": "new/a"}
+        assert "file, as was /old/a" in rendered(found)
+        assert "file, now /new/a" in rendered(found)
+
     def test_capabilities(self) -> None:
         able = file("f", b"abc", pax_headers={"SCHILY.xattr.security.capability": "x"})
         found = files(file("f", b"abc"), to=(able,))
@@ -244,6 +254,7 @@ class TestRendering:
             "change": "added",
             "aspects": [],
             "difference_bytes": 1,
+            "same_content_as": None,
             "from": None,
             "to": {
                 "kind": "file",

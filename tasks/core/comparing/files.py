@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tasks.core.contents import Contents
@@ -33,7 +33,8 @@ class FileChange:
     """One path that is not the same in both; ``aspects`` says in what, if it is in both.
 
     ``before_bytes`` and ``after_bytes`` are what it adds to the image: a file of several names
-    counts once, a folder nothing.
+    counts once, a folder nothing. ``twin`` is where the same content was, or went to, of a file
+    that was only moved or renamed; else "".
     """
 
     path: str
@@ -43,6 +44,7 @@ class FileChange:
     after: FileEntry | None
     before_bytes: int
     after_bytes: int
+    twin: str = ""
 
     @property
     def difference_bytes(self) -> int:
@@ -53,7 +55,7 @@ class FileChange:
 def changes(before: Contents, after: Contents) -> tuple[FileChange, ...]:
     """Every path that differs, by path. Dates do not count: each build has its own."""
     here, there = own_bytes(before.files), own_bytes(after.files)
-    return tuple(_changes(before.files, after.files, here, there))
+    return _with_twins(tuple(_changes(before.files, after.files, here, there)))
 
 
 def own_bytes(files: Mapping[str, FileEntry]) -> dict[str, int]:
@@ -83,6 +85,23 @@ def aspects(one: FileEntry, other: FileEntry) -> Iterator[str]:
         yield LINK
     if one.has_capabilities != other.has_capabilities:
         yield CAPABILITIES
+
+
+def _with_twins(changes: tuple[FileChange, ...]) -> tuple[FileChange, ...]:
+    """The changes; what came and went with one content is told of each other, once each."""
+    gone: dict[str, list[int]] = {}
+    for number, one in enumerate(changes):
+        if one.change is Change.REMOVED and one.before_bytes and one.before:
+            gone.setdefault(digest(one.before), []).append(number)
+    found = list(changes)
+    for number, one in enumerate(changes):
+        if one.change is Change.ADDED and one.after_bytes and one.after:
+            matching = gone.get(digest(one.after))
+            if matching:
+                other = matching.pop(0)
+                found[number] = replace(one, twin=changes[other].path)
+                found[other] = replace(changes[other], twin=one.path)
+    return tuple(found)
 
 
 def _changes(

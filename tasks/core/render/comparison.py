@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from tasks.core.comparing import files
 from tasks.core.comparing.files import Change, FileChange
 from tasks.core.comparing.images import Comparison
 from tasks.core.comparing.inventory import PackageChange
@@ -148,22 +149,24 @@ def _file(one: FileChange) -> Row:
 def _what(one: FileChange) -> Iterator[str]:
     """What is new about it, or what it is, or was."""
     before, after = one.before, one.after
-    if before is None or after is None:
-        entry = after or before
-        if entry is not None:
-            yield entry.kind if entry.kind is not Kind.LINK else f"link to {_link(entry)}"
+    if before is not None and after is not None:
+        yield from (_aspect(aspect, before, after) for aspect in one.aspects)
         return
-    for aspect in one.aspects:
-        if aspect == "mode":
-            yield f"mode {before.mode:04o} → {after.mode:04o}"
-        elif aspect == "owner":
-            yield f"owner {before.uid}:{before.gid} → {after.uid}:{after.gid}"
-        elif aspect == "link":
-            yield f"link {_link(before)} → {_link(after)}"
-        elif aspect == "kind":
-            yield f"{before.kind} → {after.kind}"
-        else:
-            yield aspect
+    entry = after or before
+    if entry is not None:
+        yield entry.kind if entry.kind is not Kind.LINK else f"link to {_link(entry)}"
+    if one.twin:
+        yield f"{'as was' if before is None else 'now'} {shown(one.twin)}"
+
+
+def _aspect(aspect: str, before: FileEntry, after: FileEntry) -> str:
+    told = {
+        files.MODE: f"mode {before.mode:04o} → {after.mode:04o}",
+        files.OWNER: f"owner {before.uid}:{before.gid} → {after.uid}:{after.gid}",
+        files.LINK: f"link {_link(before)} → {_link(after)}",
+        files.KIND: f"{before.kind} → {after.kind}",
+    }
+    return told.get(aspect, aspect)
 
 
 def _link(entry: FileEntry) -> str:

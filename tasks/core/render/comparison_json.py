@@ -72,6 +72,7 @@ def _file(one: FileChange) -> dict[str, Any]:
         "change": one.change.value,
         "aspects": list(one.aspects),
         "difference_bytes": one.difference_bytes,
+        "same_content_as": shown(one.twin, MAX_PATH) if one.twin else None,
         "from": _entry(one.before),
         "to": _entry(one.after),
     }
