@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.comparing import pairs
 from tasks.core.comparing.files import FileChange
 from tasks.core.comparing.images import Comparison
 from tasks.core.comparing.pairs import Compared
@@ -306,11 +305,3 @@ class TestRendering:
         other = replace(found, after=replace(found.after, compressed_bytes=1))
         assert other.differs
         assert comparison.summary(Compared(*PLACES, (other,))) == "the sizes"
-
-
-@pytest.mark.parametrize("word", ["linux/amd64,linux/arm64", "amd64", "linux/", "ALL", " "])
-def test_what_is_no_platform_is_refused(word: str) -> None:
-    from tasks.core.errors import UsageError
-
-    with pytest.raises(UsageError, match="--platform"):
-        pairs.check_platform(word)

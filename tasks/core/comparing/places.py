@@ -32,7 +32,8 @@ class Place:
     archive: Path | None = None
 
     def __str__(self) -> str:
-        return self.name if self.reference == self.name else f"{self.name} ({self.reference})"
+        named = self.archive is not None or self.reference == self.name
+        return self.name if named else f"{self.name} ({self.reference})"
 
 
 def find(session: Session, name: str) -> Place:
