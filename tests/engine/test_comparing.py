@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +133,31 @@ def test_files(compared: Mapping[str, Any]) -> None:
     }
     [large] = [one for one in compared["files"] if one["path"] == "/srv/large"]
     assert large["difference_bytes"] == large["to"]["size_bytes"] == 300_000
+
+
+def test_files_are_those_that_the_engine_exports(
+    compared: Mapping[str, Any], client: DockerClient
+) -> None:
+    """What a container's export holds, unpacked by somebody else, differs in the same paths."""
+    old, new = (exported(client, f"slipway-test-compare:{tag}") for tag in ("old", "new"))
+    differing = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+    assert {one["path"] for one in compared["files"]} == differing
+
+
+def exported(client: DockerClient, image: str) -> dict[str, tuple[Any, ...]]:
+    """The entries of a container that never ran, by path; what the engine adds is in all."""
+    container = client.api.create_container(image, ["x"], labels={"dev.slipway.project": PROJECT})
+    try:
+        stream = io.BytesIO(b"".join(client.api.export(container["Id"])))
+    finally:
+        client.api.remove_container(container["Id"])
+    found = {}
+    with tarfile.open(fileobj=stream) as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isreg() else None
+            told = (member.type, member.mode, member.uid, member.gid, member.linkname)
+            found[f"/{member.name.rstrip('/')}"] = (*told, content.read() if content else b"")
+    return found
 
 
 def test_packages_of_three_kinds(compared: Mapping[str, Any]) -> None:

@@ -75,9 +75,7 @@ class TestPlatforms:
             compared(make, self.both, ("arm64",), "linux/amd64")
 
     def test_none_in_common(self, make: Make) -> None:
-        with pytest.raises(
-            UsageError, match=r"no platform is in both images: one\.tar has linux/a"
-        ):
+        with pytest.raises(UsageError, match=r"no platform is in both images: one\.tar has"):
             compared(make, ("amd64",), ("arm64",))
 
     @pytest.mark.parametrize("word", ["linux/amd64,linux/arm64", "amd64", "linux/", "ALL", " "])
