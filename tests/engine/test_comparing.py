@@ -54,7 +54,7 @@ ENV MODE=release API_TOKEN=correct-horse-2
 LABEL org.example.stage=new
 USER 2
 EXPOSE 8080
-VOLUME /data
+VOLUME /lib
 WORKDIR /
 STOPSIGNAL SIGQUIT
 HEALTHCHECK --interval=7s CMD ["/tool"]
@@ -150,7 +150,7 @@ def exported(client: DockerClient, image: str) -> dict[str, tuple[Any, ...]]:
     try:
         stream = io.BytesIO(b"".join(client.api.export(container["Id"])))
     finally:
-        client.api.remove_container(container["Id"])
+        client.api.remove_container(container["Id"], v=True)
     found = {}
     with tarfile.open(fileobj=stream) as archive:
         for member in archive:
@@ -183,7 +183,7 @@ def test_config(compared: Mapping[str, Any]) -> None:
         ("port", "8080/tcp"): (None, "declared"),
         ("stop signal", ""): (None, "SIGQUIT"),
         ("user", ""): ("1", "2"),
-        ("volume", "/data"): (None, "declared"),
+        ("volume", "/lib"): (None, "declared"),
     }
 
 
