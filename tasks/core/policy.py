@@ -77,6 +77,12 @@ class Policy:
     max_startup_seconds: float | None = None
     #: Memory when nobody asks for anything, in MiB.
     max_idle_mib: float | None = None
+    #: How much more than in `sizes.lock.json` may be pulled, in percent of it.
+    max_growth_percent: float | None = None
+    #: The same in MiB.
+    max_growth_mib: float | None = None
+    #: What may be pulled, in bytes, whatever the lock says.
+    max_bytes: int | None = None
     #: Proofs that apply, by id or glob.
     proofs: tuple[str, ...] = ("*",)
     #: Proofs that do not, by id or glob.
