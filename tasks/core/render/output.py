@@ -57,9 +57,13 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a crash, never sees half of it; its mode is kept."""
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
+def write(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write a file so that a reader, or a crash, never sees half of it.
+
+    Its mode is kept if none is given; a new file's is 0644 then.
+    """
+    if mode is None:
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
