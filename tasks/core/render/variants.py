@@ -13,8 +13,9 @@ from tasks.core.render import markdown, tables
 FORMATS = ("text", "json", "markdown")
 #: What the columns mean.
 SCENARIOS = (
-    "Cold: every step anew, downloads and bases at hand. Warm: nothing changed. Source, dependency: "
-    "after such a change. Cached: the share of steps that did not run again after a source change."
+    "Cold: every step anew, downloads and bases at hand. Warm: nothing changed. Source, "
+    "dependency: after such a change. Cached: the share of steps that did not run again after a "
+    "source change."
 )
 #: What a column is called; seconds are medians.
 TITLES = {CACHED: "cached", PROOFS: "proofs passed"}
@@ -86,12 +87,12 @@ def _unmeasured(rows: Sequence[Row]) -> list[str]:
         for name, figure in row.figures.items():
             if figure.value is None or figure.reason:
                 reasons.setdefault((figure.value is None, figure.reason), []).append(name)
-        for reason, names in reasons.items():
-            found.setdefault(reason, {}).setdefault(tuple(names), []).append(row.target)
+        for why, names in reasons.items():
+            found.setdefault(why, {}).setdefault(tuple(names), []).append(row.target)
     lines = []
     for (absent, reason), groups in found.items():
-        told = "; ".join(f"{_titles(names)} of {', '.join(of)}" for names, of in groups.items())
-        lines.append(untrusted.shown(f"{'-: ' if absent else ''}{reason}: {told}.", 2000))
+        told = "; ".join(f"{_titles(each)} of {', '.join(of)}" for each, of in groups.items())
+        lines.append(untrusted.shown(f"{'No figure, ' if absent else ''}{reason}: {told}.", 2000))
     return lines
 
 
