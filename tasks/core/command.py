@@ -14,6 +14,7 @@ from typing import Any
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from tasks.core import running
 from tasks.core.errors import Interrupted, OutOfReach
 
 HELP = {
@@ -55,6 +56,7 @@ class Command(Task[Any]):
             names = [field.name for field in fields(shared)]
             given = {name: kwargs.pop(name) for name in names if name in kwargs}
             kwargs[SHARED] = replace(shared, **given)
+        running.TASK.set(running.named(self.body.__module__, self.name))
         with boundary():
             return super().__call__(*args, **kwargs)
 
