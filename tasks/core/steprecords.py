@@ -103,8 +103,9 @@ def bases(seen: Iterable[Seen], target: str) -> tuple[BaseRecord, ...]:
 def _step(each: Seen, key: str, began: datetime, hide: Callable[[str], str]) -> StepRecord:
     vertex = each.vertex
     place = graph.place(vertex.name)
-    base = _BASE.match(vertex.name) is not None
-    numbered = place is not None and not place.instruction.startswith("FROM ")
+    from_ = place is not None and place.instruction.startswith("FROM ")
+    base = from_ or _BASE.match(vertex.name) is not None
+    numbered = place is not None and not from_
     return StepRecord(
         digest=vertex.digest,
         name=hide(vertex.name),
