@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import session
+from tasks.core import cachereport, recordstore, session
 from tasks.core import sizes as measuring
+from tasks.core import timeline as timelines
 from tasks.core.command import command
-from tasks.core.render import output, tables
+from tasks.core.render import cache as cache_table
+from tasks.core.render import formats, output, tables
+from tasks.core.render import records as record_table
+from tasks.core.render import timeline as timeline_table
 
 
 @command()
@@ -28,3 +32,38 @@ def sizes(
     now = session.begin(c, env_file, profile, set_)
     measured = measuring.measure(now, now.everything(), target, every=all_)
     output.emit(measuring.render(measured, format_), output_)
+
+
+@command(repeatable=["output_"])
+def records(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
+    """List the records of builds, the newest first."""
+    sinks = formats.plan(output_, format_, record_table.FORMATS)
+    now = session.begin(c)
+    found = tuple(recordstore.newest_first(now.root))
+    formats.write(sinks, lambda format_: record_table.render(found, format_))
+
+
+@command(repeatable=["output_"])
+def cache(
+    c: Context,
+    target: Sequence[str] = (),
+    record: str = "",
+    format_: str = "",
+    output_: Sequence[str] = (),
+) -> None:
+    """Show what the cache gave a build, and why it missed."""
+    sinks = formats.plan(output_, format_, cache_table.FORMATS)
+    now = session.begin(c)
+    chosen = recordstore.find(now.root, record)
+    older = recordstore.newest_first(now.root, before=chosen.id)
+    report = cachereport.make(chosen, older, target)
+    formats.write(sinks, lambda format_: cache_table.render(report, format_))
+
+
+@command(repeatable=["output_"])
+def timeline(c: Context, record: str = "", format_: str = "", output_: Sequence[str] = ()) -> None:
+    """Show where the seconds of a build went."""
+    sinks = formats.plan(output_, format_, timeline_table.FORMATS)
+    now = session.begin(c)
+    made = timelines.make(recordstore.find(now.root, record))
+    formats.write(sinks, lambda format_: timeline_table.render(made, format_))

@@ -32,8 +32,10 @@ from tasks.core import (
 from tasks.core.builders import Builder
 from tasks.core.definitions import Definition
 from tasks.core.exporting import Exported, PlatformImage
-from tasks.core.history import Step
+from tasks.core.history import Step, Trace
 from tasks.core.overlay import Additions
+from tasks.core.recording import Made, Recording
+from tasks.core.records import ImageRecord
 from tasks.core.session import Session
 from tasks.core.splitting import Plan
 
@@ -241,6 +243,7 @@ def _run(
     wish: Wish,
 ) -> Build:
     started, since = monotonic(), datetime.now(UTC)
+    recording = Recording(session, definition, plan, no_cache=wish.no_cache)
     code = process.stream(
         argv,
         env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
@@ -249,11 +252,33 @@ def _run(
     )
     if code != 0:
         builder = session.settings["BUILDER"]
-        raise failing.explain(session, definition, since, builder, _platforms(definition, wish))
+        platforms = _platforms(definition, wish)
+        why = failing.explain(session, definition, since, builder, platforms)
+        recording.failed(why.failure, str(why.error))
+        raise why.error
     told = json.loads(metadata.read_text())
     exported = dict(_taken_in(session, definition, plan, wish))
     took = monotonic() - started
-    return Build(tuple(_results(session, definition, plan, told, exported)), took)
+    traces = history.traces(session.engine, _refs(told))
+    made = tuple(_results(definition, plan, told, exported, traces))
+    recording.done({one.target: _made(one) for one in made}, traces)
+    return Build(made, took)
+
+
+def _refs(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The builds that bake tells of, by bake target."""
+    return {
+        name: entry["buildx.build.ref"]
+        for name, entry in metadata.items()
+        if isinstance(entry, dict) and "buildx.build.ref" in entry
+    }
+
+
+def _made(built: Built) -> Made:
+    images = (
+        ImageRecord(each.platform, each.digest, each.compressed_bytes) for each in built.images
+    )
+    return Made(built.digest, built.seconds, tuple(images))
 
 
 def _taken_in(
@@ -273,20 +298,14 @@ def _taken_in(
 
 
 def _results(
-    session: Session,
     definition: Definition,
     plan: Plan,
     metadata: Mapping[str, Any],
     exported: Mapping[str, Exported],
+    traces: Mapping[str, Trace],
 ) -> Iterator[Built]:
-    refs = {
-        name: entry["buildx.build.ref"]
-        for name, entry in metadata.items()
-        if isinstance(entry, dict) and "buildx.build.ref" in entry
-    }
-    traces = history.traces(session.engine, refs)
     for target in sorted(definition.targets):
-        parts = [name for name in plan.parts(target) if name in refs]
+        parts = [name for name in plan.parts(target) if name in traces]
         if not parts:
             continue
         arrived = exported.get(target)

@@ -14,6 +14,7 @@ from typing import Any
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from tasks.core import running
 from tasks.core.errors import Interrupted, OutOfReach
 
 HELP = {
@@ -30,6 +31,7 @@ HELP = {
     "profile": "Also read .env.PROFILE.",
     "push": "Push the images to REGISTRY.",
     "severity": "Least grave failure that counts: low (default), medium, high, critical.",
+    "record": "Record to report on, by the start of its id; default: the newest.",
     "set": "Override a setting: NAME=VALUE (repeatable).",
     "target": "Only targets that match this name or glob (repeatable).",
     "unit": "Only lint, types and unit tests: no engine.",
@@ -55,6 +57,7 @@ class Command(Task[Any]):
             names = [field.name for field in fields(shared)]
             given = {name: kwargs.pop(name) for name in names if name in kwargs}
             kwargs[SHARED] = replace(shared, **given)
+        running.TASK.set(running.named(self.body.__module__, self.name))
         with boundary():
             return super().__call__(*args, **kwargs)
 

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from operator import length_hint
 from pathlib import Path
 
 from tasks.core.errors import UsageError
@@ -43,10 +44,15 @@ class BaseUse:
 
 @dataclass(frozen=True)
 class Instruction:
-    """One logical line: the instruction's name in capitals, and what follows it."""
+    """One logical line: the instruction's name in capitals, and what follows it.
+
+    ``line`` is where it begins, counted from 1; ``body`` are the lines of its heredocs.
+    """
 
     name: str
     value: str
+    line: int = 0
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,17 +105,19 @@ def without_syntax(text: str) -> str:
 
 
 def instructions(text: str) -> Iterator[Instruction]:
-    """Every instruction, with its lines joined and its heredocs' bodies dropped."""
+    """Every instruction, with its lines joined and its heredocs' bodies apart."""
     escape = directives(text).get("escape", "\\")
-    lines = iter(text.removeprefix("\ufeff").splitlines())
+    every = text.removeprefix("\ufeff").splitlines()
+    lines = iter(every)
     for line in lines:
         if _is_blank(line):
             continue
+        number = len(every) - length_hint(lines)
         logical = _joined(line, lines, escape).strip()
         name, _, value = logical.partition(" ") if " " in logical else logical.partition("\t")
-        if name.upper() in _HEREDOC_INSTRUCTIONS:
-            _skip_heredocs(value, lines)
-        yield Instruction(name.upper(), value.strip())
+        heredocs = name.upper() in _HEREDOC_INSTRUCTIONS
+        body = "\n".join(_heredocs(value, lines)) if heredocs else ""
+        yield Instruction(name.upper(), value.strip(), number, body)
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
@@ -248,7 +256,7 @@ def _declared(
 ) -> dict[str, str]:
     """What a global ARG line (one or more names, with defaults or without) declares."""
     declared: dict[str, str] = {}
-    for word in _words(value):
+    for word in words(value):
         name, has_default, default = word.partition("=")
         if name in build_args:
             declared[name] = build_args[name]
@@ -279,7 +287,8 @@ def _leading_flags(value: str) -> list[str]:
     return found
 
 
-def _words(value: str) -> list[str]:
+def words(value: str) -> list[str]:
+    """The words of an instruction, as a shell splits them."""
     try:
         return shlex.split(value)
     except ValueError:  # an unclosed quote: BuildKit will say so better than we could
@@ -299,10 +308,11 @@ def _joined(line: str, lines: Iterator[str], escape: str) -> str:
     return " ".join([*parts, line])
 
 
-def _skip_heredocs(value: str, lines: Iterator[str]) -> None:
-    """Leave out the bodies of the heredocs that a line opens."""
+def _heredocs(value: str, lines: Iterator[str]) -> Iterator[str]:
+    """The lines of the heredocs that a line opens, their ends included."""
     for match in _HEREDOC.finditer(value):
         for line in lines:
             body = line.lstrip("\t") if match["tabs"] else line
+            yield body
             if body == match["word"]:
                 break

@@ -91,6 +91,17 @@ def details(engine: Engine) -> Details:
     )
 
 
+def versions(engine: Engine) -> tuple[str, str]:
+    """The versions of the engine and of buildx. Raises OutOfReach when they do not answer."""
+    asked = (
+        (engine.docker, "version", "--format", "{{.Server.Version}}"),
+        (engine.docker, "buildx", "version"),
+    )
+    with ThreadPoolExecutor(len(asked)) as pool:
+        server, buildx = pool.map(lambda argv: _ask(argv, engine.environment), asked)
+    return server.strip(), buildx_version(buildx)
+
+
 def buildx_version(said: str) -> str:
     """The version in what ``docker buildx version`` prints: ``github.com/… v0.29.1 …``."""
     words = said.split()

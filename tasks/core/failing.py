@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,13 +17,21 @@ from tasks.core.session import Session
 ANSWER_SECONDS = 20
 
 
+@dataclass(frozen=True)
+class Explained:
+    """The line to end with, and the step that broke where BuildKit knows it."""
+
+    error: BuildFailed | OutOfReach
+    failure: Failure | None = None
+
+
 def explain(
     session: Session,
     definition: Definition,
     since: datetime,
     builder: str = "",
     platforms: Sequence[str] = (),
-) -> BuildFailed | OutOfReach:
+) -> Explained:
     """What broke the build that started at ``since``.
 
     ``builder`` is the one that was set, if any, and ``platforms`` what it built for. BuildKit's
@@ -31,24 +40,26 @@ def explain(
     """
     gone = _engine_gone(session)
     if gone:
-        return OutOfReach(
-            f"the engine at {session.engine.host} went away during the build: {gone}; "
-            "see: inv engine.status"
+        return Explained(
+            OutOfReach(
+                f"the engine at {session.engine.host} went away during the build: {gone}; "
+                "see: inv engine.status"
+            )
         )
     answering: set[str] = set()
     if builder:
         found = builders.inspect(session.engine, builder)
         said = lost(found, platforms)
         if said:
-            return BuildFailed(said)
+            return Explained(BuildFailed(said))
         answering = {node.name for node in found.nodes if node.reachable}
     files = _dockerfiles(definition)
     with builders.apart(session.engine, builder, answering) as nodes:
         for engine in nodes.values() or (session.engine,):
             failed = history.failure(engine, since, session.root, files)
             if failed:
-                return BuildFailed(told(failed))
-    return BuildFailed("the build failed: buildx says above why")
+                return Explained(BuildFailed(told(failed)), failed)
+    return Explained(BuildFailed("the build failed: buildx says above why"))
 
 
 def lost(builder: Builder, platforms: Sequence[str]) -> str:

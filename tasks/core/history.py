@@ -11,8 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.core import builders, buildx, process
+from tasks.core import builders, buildx, graph, process
 from tasks.core.endpoint import Engine
+from tasks.core.errors import OutOfReach
+from tasks.core.graph import Vertex
+from tasks.core.untrusted import Malformed
 
 #: BuildKit names what a Dockerfile asked for "[stage 3/7] RUN …", its own errands "[internal] …".
 #: FROM is left out: it resolves a name, each time anew, and is neither run nor cached.
@@ -42,10 +45,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """What building one target took: its steps, and the seconds from its first to its last."""
+    """What building one target took: its steps, and the seconds from its first to its last.
+
+    ``vertexes`` is all that BuildKit did for it, its own errands included.
+    """
 
     steps: tuple[Step, ...]
     seconds: float
+    vertexes: tuple[Vertex, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,15 @@ class Failure:
     step: str
     reason: str
     log: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A build that BuildKit remembers; ``target`` is bake's, "" where buildx notes none."""
+
+    ref: str
+    target: str
+    failed: bool
 
 
 def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
@@ -69,31 +85,24 @@ def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
 
 
 def parse_trace(lines: Iterable[str]) -> Trace:
-    """A trace from the JSON lines of ``history logs --progress=rawjson``.
-
-    A vertex is reported many times as it goes on; the last word on each field counts.
-    """
-    vertexes: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if not line.startswith("{"):
-            continue
-        for vertex in json.loads(line).get("vertexes") or ():
-            vertexes.setdefault(vertex["digest"], {}).update(vertex)
-    done = {key: vertex for key, vertex in vertexes.items() if vertex.get("completed")}
-    began = [_moment(vertex["started"]) for vertex in done.values() if vertex.get("started")]
+    """A trace from the JSON lines of ``history logs --progress=rawjson``."""
+    vertexes = graph.parse(lines)
+    if not vertexes:
+        return Trace((), 0.0)
+    began = min(vertex.started for vertex in vertexes)
     steps = tuple(
         Step(
-            digest,
-            vertex["name"],
-            bool(vertex.get("cached")),
-            _seconds(vertex),
-            (_moment(vertex["completed"]) - min(began)).total_seconds() if began else 0.0,
+            vertex.digest,
+            vertex.name,
+            vertex.cached,
+            vertex.seconds,
+            (vertex.ended - began).total_seconds(),
         )
-        for digest, vertex in done.items()
-        if _STEP.match(vertex.get("name", ""))
+        for vertex in vertexes
+        if _STEP.match(vertex.name)
     )
-    ended = [_moment(vertex["completed"]) for vertex in done.values()]
-    return Trace(steps, (max(ended) - min(began)).total_seconds() if began else 0.0)
+    ended = max(vertex.ended for vertex in vertexes)
+    return Trace(steps, (ended - began).total_seconds(), vertexes)
 
 
 def unique(groups: Iterable[Iterable[Step]]) -> tuple[Step, ...]:
@@ -114,23 +123,12 @@ def made_for(platform: str | None, steps: Iterable[Step]) -> tuple[Step, ...]:
 def failure(
     engine: Engine, since: datetime, root: Path, dockerfiles: Collection[str]
 ) -> Failure | None:
-    """What broke the build of the repository at ``root`` that started at ``since``, if known.
-
-    The engine's history is everybody's: builds of other checkouts are told apart by the folder
-    that buildx noted down for each of its builds.
-    """
-    listed = process.read(
-        buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
-    )
-    for line in listed.stdout.splitlines():
-        record = json.loads(line)
-        if record.get("status") != "Error" or _moment(record["created_at"]) < since:
-            continue
-        folder = _folder_of(record["ref"], process.merged(engine.environment))
-        if folder is not None and not folder.is_relative_to(root.resolve()):
+    """What broke the build of the repository at ``root`` that started at ``since``, if known."""
+    for past in since_then(engine, since, root):
+        if not past.failed:
             continue
         inspected = process.read(
-            buildx.history_inspect(engine.docker, record["ref"].rpartition("/")[2]),
+            buildx.history_inspect(engine.docker, past.ref.rpartition("/")[2]),
             env=engine.environment,
             check=False,
             timeout=60,
@@ -142,16 +140,39 @@ def failure(
     return None
 
 
-def _folder_of(ref: str, environment: Mapping[str, str]) -> Path | None:
-    """The build context of ``ref`` (builder/node/id) by buildx's own notes; None without any."""
+def since_then(engine: Engine, since: datetime, root: Path) -> tuple[Past, ...]:
+    """The builds of the repository at ``root`` since then, the newest first.
+
+    The engine's history is everybody's: builds of other checkouts are told apart by the folder
+    that buildx noted down for each of its builds.
+    """
+    listed = process.read(
+        buildx.history_list(engine.docker), env=engine.environment, check=False, timeout=60
+    )
+    found = []
+    for line in listed.stdout.splitlines():
+        record = json.loads(line)
+        if graph.moment(record["created_at"]) < since:
+            continue
+        folder, target = _noted(record["ref"], process.merged(engine.environment))
+        if folder is None or folder.is_relative_to(root.resolve()):
+            found.append(Past(record["ref"], target, record.get("status") == "Error"))
+    return tuple(found)
+
+
+def _noted(ref: str, environment: Mapping[str, str]) -> tuple[Path | None, str]:
+    """The context and the target of ``ref`` (builder/node/id) by buildx's notes, where known."""
     config = environment.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
     notes = Path(environment.get("BUILDX_CONFIG") or f"{config}/buildx") / "refs"
     try:
         noted = json.loads((notes / ref).read_text())
     except (OSError, ValueError):
-        return None
-    path = noted.get("LocalPath") if isinstance(noted, dict) else None
-    return Path(path).resolve() if isinstance(path, str) and path else None
+        return None, ""
+    path, target = (
+        noted.get(n) if isinstance(noted, dict) else None for n in ("LocalPath", "Target")
+    )
+    folder = Path(path).resolve() if isinstance(path, str) and path else None
+    return folder, target if isinstance(target, str) else ""
 
 
 def parse_failure(record: Mapping[str, Any], dockerfiles: Collection[str]) -> Failure | None:
@@ -177,15 +198,7 @@ def _logs(engine: Engine, ref: str) -> Trace:
         env=engine.environment,
         timeout=60,
     )
-    return parse_trace(done.stderr.splitlines() + done.stdout.splitlines())
-
-
-def _seconds(vertex: Mapping[str, Any]) -> float:
-    if not vertex.get("started"):
-        return 0.0
-    return (_moment(vertex["completed"]) - _moment(vertex["started"])).total_seconds()
-
-
-def _moment(text: str) -> datetime:
-    """An RFC 3339 time; Python knows microseconds, BuildKit gives nanoseconds."""
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    try:
+        return parse_trace(done.stderr.splitlines() + done.stdout.splitlines())
+    except Malformed as problem:
+        raise OutOfReach(f"{process.shown(done.argv)}: {problem}") from None

@@ -33,6 +33,8 @@ class StepRecord:
     #: Names of targets, the one that is said to have run it first.
     targets: tuple[str, ...]
     inputs: tuple[str, ...] = ()
+    #: The same in every build as long as nothing but the content of files changes.
+    key: str = ""
     #: "COPY src ./src"; "" for what is no instruction.
     instruction: str = ""
     stage: str = ""
@@ -136,6 +138,8 @@ class TargetRecord:
     globals: tuple[Instructed, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     context: ContextRecord | None = None
+    #: The stages that the bake file wants without cache ("*": all of them).
+    uncached: tuple[str, ...] = ()
     digest: str = ""
     images: tuple[ImageRecord, ...] = ()
     #: From its first step to its last.

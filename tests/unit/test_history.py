@@ -67,7 +67,7 @@ def test_builds_of_another_checkout_are_told_apart(tmp_path: Path) -> None:
     noted.parent.mkdir(parents=True)
     noted.write_text(json.dumps({"Target": "x", "LocalPath": "/repo/backend"}))
     environment = {"DOCKER_CONFIG": str(tmp_path)}
-    assert history._folder_of("default/default/abc", environment) == Path("/repo/backend")
-    assert history._folder_of("default/default/unknown", environment) is None
+    assert history._noted("default/default/abc", environment) == (Path("/repo/backend"), "x")
+    assert history._noted("default/default/unknown", environment) == (None, "")
     noted.write_text("[1]")
-    assert history._folder_of("default/default/abc", environment) is None
+    assert history._noted("default/default/abc", environment) == (None, "")

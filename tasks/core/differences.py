@@ -1,0 +1,162 @@
+"""What differs between a step and the same step in an older record: pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from tasks.core import recipe, stepplaces
+from tasks.core.recipe import Given, Line
+from tasks.core.render import tables
+from tasks.core.stepplaces import Spot
+
+#: Kinds of reasons.
+NO_CACHE, FIRST, PLATFORM = "no-cache", "first", "platform"
+INSTRUCTION, ARGUMENT, BASE_DIGEST, FILES = "instruction", "argument", "base", "files"
+PARENT, FAILED_BEFORE, BUILDER = "parent", "failed", "builder"
+EVICTED, UNKNOWN = "evicted", "unknown"
+#: So many names of files are told; the others are counted.
+SHOWN_FILES = 5
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason: its kind, and the sentence. ``files`` for kind "files": by path, what became."""
+
+    kind: str
+    text: str
+    files: tuple[tuple[str, str], ...] = ()
+
+
+def between(here: Spot, there: Spot, *, same_text: bool) -> Iterator[Reason]:
+    """What of the step itself, and of what it is given, differs."""
+    yield from _bases(here, there)
+    if not same_text:
+        yield Reason(
+            INSTRUCTION,
+            f"instruction changed: {shown(there.line.text)} → {shown(here.line.text)}",
+        )
+    yield from _steps_before(here, there)
+    yield from _given(here, there)
+    yield from of_files(here.files(), there.files())
+
+
+def _bases(here: Spot, there: Spot) -> Iterator[Reason]:
+    """Whether the image at the bottom of the stage, or one that is copied from, is another one."""
+    if here.image != there.image:
+        yield Reason(INSTRUCTION, f"instruction changed: FROM {there.image} → FROM {here.image}")
+        return
+    if here.reference != there.reference:
+        yield from _arguments_in(here, there)
+        return
+    names = {here.reference, *recipe.origins(here.line)}
+    for name in sorted(names):
+        now, then = digest_of(here, name), digest_of(there, name)
+        if now and then and now != then:
+            pair = f"{tables.short_digest(then)} → {tables.short_digest(now)}"
+            yield Reason(BASE_DIGEST, f"base {name}: {pair}")
+
+
+def _arguments_in(here: Spot, there: Spot) -> Iterator[Reason]:
+    now, then = here.target.args, there.target.args
+    names = [name for name in sorted({*now, *then}) if name in here.image]
+    for name in names:
+        if now.get(name) != then.get(name):
+            yield _argument(here, there, name)
+            return
+    yield Reason(INSTRUCTION, f"instruction changed: FROM {there.reference} → {here.reference}")
+
+
+def digest_of(spot: Spot, name: str) -> str:
+    """The digest that the base image ``name`` had; "" where it is not known."""
+    for base in spot.target.bases:
+        fits = base.platform in (None, spot.platform)
+        if fits and stepplaces.short(base.reference) == stepplaces.short(name):
+            return base.digest
+    return ""
+
+
+def _steps_before(here: Spot, there: Spot) -> Iterator[Reason]:
+    """The steps in front of it, that were all hits: another order or number makes other parents."""
+    now = [line.text for line in here.lines[: here.at] if line.name in recipe.STEPS]
+    then = [line.text for line in there.lines[: there.at] if line.name in recipe.STEPS]
+    for tag, a, _, c, _ in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
+        if tag == "delete":
+            yield Reason(INSTRUCTION, f"instruction removed before it: {shown(then[a])}")
+        elif tag == "insert":
+            yield Reason(INSTRUCTION, f"instruction added before it: {shown(now[c])}")
+        elif tag == "replace":
+            text = f"{shown(then[a])} → {shown(now[c])}"
+            yield Reason(INSTRUCTION, f"instruction changed before it: {text}")
+
+
+def _given(here: Spot, there: Spot) -> Iterator[Reason]:
+    """What a RUN is given; of the other steps only what they name."""
+    now, then, line = here.given(), there.given(), here.line
+    found = list(_arguments(here, there, now, then))
+    yield from found
+    for name in sorted({*now.env, *then.env}) if not found else ():
+        old, new = then.env.get(name), now.env.get(name)
+        if old != new and _counts(line, name):
+            yield Reason(INSTRUCTION, f"instruction changed: ENV {name}={old} → ENV {name}={new}")
+    for word, old, new in (("USER", then.user, now.user), ("SHELL", then.shell, now.shell)):
+        if old != new and line.name == "RUN":
+            text = f"{word} {old or '(none)'} → {word} {new or '(none)'}"
+            yield Reason(INSTRUCTION, f"instruction changed: {text}")
+
+
+def _arguments(here: Spot, there: Spot, now: Given, then: Given) -> Iterator[Reason]:
+    for name in sorted({*now.args, *then.args}):
+        old, new = then.args.get(name), now.args.get(name)
+        if old == new or not _counts(here.line, name):
+            continue
+        if name not in then.args and name not in there.target.args:
+            yield Reason(INSTRUCTION, f"instruction added before it: ARG {name}")
+        elif name not in now.args and name not in here.target.args:
+            yield Reason(INSTRUCTION, f"instruction removed before it: ARG {name}")
+        elif name in now.defaulted and name in then.defaulted:
+            text = f"ARG {name}={old} → ARG {name}={new}"
+            yield Reason(INSTRUCTION, f"instruction changed: {text}")
+        else:
+            yield _argument(here, there, name)
+
+
+def _counts(line: Line, name: str) -> bool:
+    return line.name == "RUN" or bool(re.search(rf"\$\{{?{re.escape(name)}\b", line.value))
+
+
+def _argument(here: Spot, there: Spot, name: str) -> Reason:
+    pair = [spot.target.args.get(name) for spot in (there, here)]
+    if any(each and each.value is None for each in pair):
+        return Reason(ARGUMENT, f"build argument {name}: another value (secret)")
+    old, new = (_value(each.value if each else None) for each in pair)
+    return Reason(ARGUMENT, f"build argument {name}: {old} → {new}")
+
+
+def _value(value: str | None) -> str:
+    return "(not set)" if value is None else shown(value, 60) or '""'
+
+
+def of_files(now: Mapping[str, str] | None, then: Mapping[str, str] | None) -> Iterator[Reason]:
+    """Which files came, went or changed; nothing where they are not known."""
+    if now is None or then is None:
+        return
+    found = [(path, "added") for path in sorted(now.keys() - then.keys())]
+    found += [(path, "removed") for path in sorted(then.keys() - now.keys())]
+    for path in sorted(now.keys() & then.keys()):
+        if now[path] != then[path]:
+            mode = now[path].partition(" ")[2] == then[path].partition(" ")[2]
+            found.append((path, "mode changed" if mode else "changed"))
+    if found:
+        listed = ", ".join(f"{shown(path, 80)} {how}" for path, how in found[:SHOWN_FILES])
+        more = f" and {len(found) - SHOWN_FILES} more" if len(found) > SHOWN_FILES else ""
+        yield Reason(FILES, f"input files: {listed}{more}", tuple(found))
+
+
+def shown(text: str, limit: int = 100) -> str:
+    """Fit for one line of a terminal."""
+    joined = " ".join(text.split())
+    printable = "".join(c if c.isprintable() else "?" for c in joined)
+    return f"{printable[: limit - 1]}…" if len(printable) > limit else printable

@@ -1,0 +1,234 @@
+"""Why a step was not taken from the cache: by what differs from the last record that had it.
+
+BuildKit does not tell. What it makes its cache keys of is documented: the instruction, what it is
+given (arguments, environment, user, shell, platform), its parents, and the content of the files it
+takes. A record has all of it, but the parents' content; where more could matter, "not known" is
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from tasks.core import differences, recipe, stepplaces
+from tasks.core.differences import (
+    BUILDER,
+    EVICTED,
+    FAILED_BEFORE,
+    FILES,
+    FIRST,
+    INSTRUCTION,
+    NO_CACHE,
+    PARENT,
+    PLATFORM,
+    UNKNOWN,
+    Reason,
+    shown,
+)
+from tasks.core.recipe import Line
+from tasks.core.records import CACHED, RUN, SHARED, STEP, Record, StepRecord, TargetRecord
+from tasks.core.stepplaces import Spot
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A step that was run, why, and the record that it was compared with ("" for none)."""
+
+    step: StepRecord
+    target: str
+    reasons: tuple[Reason, ...]
+    compared: str = ""
+
+    @property
+    def first(self) -> bool:
+        """Whether it was the first on its way: a later one misses because its parent did."""
+        return all(reason.kind != PARENT for reason in self.reasons)
+
+
+def explain(record: Record, earlier: Sequence[Record], targets: Iterable[str]) -> tuple[Miss, ...]:
+    """Every step that was run in ``record`` for one of ``targets``, with the reasons.
+
+    ``earlier`` are older records, the newest first.
+    """
+    wanted = set(targets)
+    by_digest = {step.digest: step for step in record.steps}
+    found: dict[str, Miss] = {}
+    for step in record.steps:
+        names = [name for name in step.targets if name in wanted]
+        if step.kind != STEP or step.state in (CACHED, SHARED) or not names or step.key in found:
+            continue
+        found[step.key] = _miss(record, earlier, step, names[0], by_digest)
+    return tuple(found.values())
+
+
+def _miss(
+    record: Record,
+    earlier: Sequence[Record],
+    step: StepRecord,
+    name: str,
+    by_digest: Mapping[str, StepRecord],
+) -> Miss:
+    above = [by_digest[each] for each in step.inputs if each in by_digest]
+    ran = [each for each in above if each.kind == STEP and each.state != CACHED]
+    if ran:
+        return Miss(step, name, (Reason(PARENT, f"parent missed: {ran[0].name}"),))
+    target = record.target(name)
+    if record.no_cache or (target and {"*", step.stage} & set(target.uncached)):
+        return Miss(step, name, (Reason(NO_CACHE, "it was built without cache"),))
+    here = stepplaces.spot(record, target, step) if target else None
+    if target is None or here is None:
+        return Miss(step, name, (_unknown("its place in the Dockerfile"),))
+    known = [(old, was) for old in earlier if (was := _same(old, target)) is not None]
+    if not known:
+        text = f"never there: no earlier record has {target.name}"
+        return Miss(step, name, (Reason(FIRST, text),))
+    old, was, before = _counterpart(here, known)
+    reasons = tuple(_reasons(record, old, here, was, before))
+    return Miss(step, name, reasons, old.id)
+
+
+def _same(old: Record, target: TargetRecord) -> TargetRecord | None:
+    """``target`` as an older record has it: by its name, or else by its Dockerfile and context."""
+    found = old.target(target.name)
+    if found is not None:
+        return found if any(stepplaces.steps_of(old, found.name)) else None
+    for each in old.targets:
+        place = each.dockerfile, each.context and each.context.path
+        if place == (target.dockerfile, target.context and target.context.path):
+            return each if any(stepplaces.steps_of(old, each.name)) else None
+    return None
+
+
+@dataclass(frozen=True)
+class Before:
+    """The same step in an older record: its place, and the step if it was one there."""
+
+    spot: Spot
+    step: StepRecord | None
+    equal: bool
+
+
+def _counterpart(
+    here: Spot, known: Sequence[tuple[Record, TargetRecord]]
+) -> tuple[Record, TargetRecord, Before | None]:
+    """The newest record in which the step came to its end; the newest at all, if there is none."""
+    first: tuple[Record, TargetRecord, Before | None] | None = None
+    for old, was in known:
+        before = _before(here, old, was)
+        if first is None:
+            first = old, was, before
+        if before and before.step and before.step.state in (RUN, CACHED, SHARED):
+            return old, was, before
+    assert first is not None  # noqa: S101 - there is at least one
+    return first
+
+
+def _before(here: Spot, old: Record, was: TargetRecord) -> Before | None:
+    label = recipe.label(here.target.stages, here.stage)
+    stage = recipe.position(was.stages, label)
+    if stage is None:  # it was renamed, which is no reason to miss
+        stage = here.stage if here.stage < len(was.stages) else None
+    if stage is None:
+        return None
+    lines = recipe.lines(was.stages, stage)
+    at, equal = _aligned(here.lines, lines, here.at)
+    if at is None:
+        return None
+    place = Spot(was, stage, lines, at, here.platform)
+    return Before(place, stepplaces.step_at(old, place, at), equal)
+
+
+def _aligned(now: Sequence[Line], then: Sequence[Line], at: int) -> tuple[int | None, bool]:
+    """Which of ``then`` the line ``now[at]`` was, and whether it reads the same."""
+    texts = [each.text for each in now], [each.text for each in then]
+    for tag, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if not a <= at < b:
+            continue
+        if tag == "equal":
+            return c + at - a, True
+        alike = [n for n in range(c, d) if then[n].name == now[at].name]
+        mine = [n for n in range(a, b) if now[n].name == now[at].name].index(at)
+        return (alike[mine], False) if mine < len(alike) else (None, False)
+    return None, False
+
+
+def _reasons(
+    record: Record, old: Record, here: Spot, was: TargetRecord, before: Before | None
+) -> Iterator[Reason]:
+    platforms = {s.platform or old.engine.platform for s in stepplaces.steps_of(old, was.name)}
+    if here.platform not in platforms:
+        listed = ", ".join(sorted(platforms))
+        yield Reason(PLATFORM, f"platform {here.platform} is new (before: {listed})")
+        return
+    if before is None:
+        yield Reason(INSTRUCTION, f"instruction added: {shown(here.line.text)}")
+        return
+    found = list(differences.between(here, before.spot, same_text=before.equal))
+    if not found:
+        found = list(_above(here, before.spot))
+    if not found:
+        found = list(_without_difference(record, old, here, before))
+    yield from found
+
+
+def _above(here: Spot, there: Spot) -> Iterator[Reason]:
+    """Whether a parent came from the cache, but with other files than in that record."""
+    pairs = zip(range(here.at - 1, -1, -1), range(there.at - 1, -1, -1), strict=False)
+    for mine, theirs in pairs:
+        for reason in differences.of_files(here.files(mine), there.files(theirs)):
+            text = f"new for its parent {shown(here.lines[mine].text, 60)} ({reason.text})"
+            yield Reason(FILES, text, reason.files)
+            return
+
+
+def _without_difference(
+    record: Record, old: Record, here: Spot, before: Before
+) -> Iterator[Reason]:
+    """Nothing that was recorded differs: what is left."""
+    if before.step is None:
+        yield _unknown(f"record {old.id} has no such step, though its Dockerfile names it")
+        return
+    if before.step.state not in (RUN, CACHED, SHARED):
+        yield Reason(FAILED_BEFORE, f"it did not end in record {old.id}: {before.step.state}")
+        return
+    if record.builder.name != old.builder.name:
+        pair = f"{old.builder.name or '?'} → {record.builder.name or '?'}"
+        yield Reason(BUILDER, f"another builder: {pair}")
+        return
+    blind = _blind(here, before)
+    if blind:
+        yield _unknown(blind)
+        return
+    text = f"evicted: nothing changed since record {old.id}; the cache no longer had it"
+    yield Reason(EVICTED, text + _secrets(here, before.spot))
+
+
+def _blind(here: Spot, before: Before) -> str:
+    """What might have changed without a trace in the records."""
+    line = here.line
+    if recipe.remote(line):
+        return f"ADD asks for {shown(recipe.remote(line)[0], 60)} anew in each build"
+    if here.files() is None or before.spot.files() is None:
+        context = here.target.context
+        why = (context and context.problem) or "they are not on this machine"
+        return f"the files of the context: {why}"
+    stages = {recipe.label(here.target.stages, n) for n in range(len(here.target.stages))}
+    for name in recipe.origins(line):
+        at_hand = name in stages or name.isdecimal() or differences.digest_of(here, name)
+        if not at_hand:
+            return f"what is in {shown(name, 60)}, which it takes from"
+    return ""
+
+
+def _secrets(here: Spot, there: Spot) -> str:
+    now = {each.id for each in here.target.secrets if each.set}
+    then = {each.id for each in there.target.secrets if each.set}
+    used = {fields.get("id") for fields in recipe.mounts(here.line.value)}
+    changed = sorted((now ^ then) & used)
+    return f" (secrets that came or went, {', '.join(changed)}, are in no key)" if changed else ""
+
+
+def _unknown(what: str) -> Reason:
+    return Reason(UNKNOWN, f"not known: {what}")
