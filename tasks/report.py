@@ -10,6 +10,7 @@ from tasks.core import cachereport, recordstore, session
 from tasks.core import sizes as measuring
 from tasks.core import timeline as timelines
 from tasks.core.command import command
+from tasks.core.page import drawing, gathering
 from tasks.core.render import cache as cache_table
 from tasks.core.render import formats, output, tables
 from tasks.core.render import records as record_table
@@ -67,3 +68,28 @@ def timeline(c: Context, record: str = "", format_: str = "", output_: Sequence[
     now = session.begin(c)
     made = timelines.make(recordstore.find(now.root, record))
     formats.write(sinks, lambda format_: timeline_table.render(made, format_))
+
+
+@command(
+    help={
+        "output": "File to write; default: .slipway/report.html.",
+        "verdicts": "Report of verify.*, as JSON; default: the verdicts that were kept.",
+        "record": "Build to show, by the beginning of its id; default: the newest.",
+    }
+)
+def html(
+    c: Context,
+    target: Sequence[str] = (),
+    verdicts: str = "",
+    record: str = "",
+    output_: str = "",
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Write everything known to one page that works offline."""
+    if output_:
+        output.check(output_)
+    now = session.begin(c, env_file, profile, set_)
+    page = drawing.html(gathering.gather(now, target, verdicts, record))
+    output.emit(page, output_ or str(drawing.place(now.root)))
