@@ -178,7 +178,7 @@ def browser(profile: Path) -> Iterator[Page]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=connect,  # noqa: PLW1509 - nothing else runs a thread yet
+            preexec_fn=connect,
             pass_fds=(3, 4, their_in, their_out),
             start_new_session=True,
         )

@@ -29,7 +29,7 @@ from tasks.core.verdicts import Status, Verdict
 LONGEST = 600
 #: Largest files of an image in its table.
 LARGEST = 40
-_NUMBER = re.compile(r"-?[0-9][0-9.,]*( (MiB|s|%|of [0-9]+))?|-")
+_NUMBER = re.compile(r"-?[0-9][0-9.,]*( (MiB|KiB|s|%|of [0-9]+))?|-")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def html(report: Report) -> str:
         finalize=_finalized,
     )
     environment.filters.update(
-        mib=lambda value: tables.mib(value) or "-",
+        size=tables.size,
         sec=lambda value: f"{value:.1f} s",
         moment=_moment,
         largest=_largest,
@@ -170,7 +170,7 @@ def _size_rows(report: Report) -> list[list[str]]:
     return [
         [
             *(one.target, one.variant, one.platform),
-            *(tables.mib(one.compressed_bytes) or "-", tables.mib(one.unpacked_bytes) or "-"),
+            *(tables.size(one.compressed_bytes), tables.size(one.unpacked_bytes)),
             str(one.layers),
             "-" if one.reduction_percent is None else f"{one.reduction_percent:.1f} %",
         ]
@@ -248,7 +248,7 @@ def _largest(image: Mapped) -> list[list[str]]:
     every = [(piece, layer.number) for layer in image.layers for piece in layer.pieces]
     every.sort(key=lambda each: -each[0].size_bytes)
     return [
-        [str(number), _path(piece.path, piece.files), tables.mib(piece.size_bytes) or "-"]
+        [str(number), _path(piece.path, piece.files), tables.size(piece.size_bytes)]
         for piece, number in every[:LARGEST]
     ]
 

@@ -46,6 +46,15 @@ def mib(size_bytes: int | None) -> str | None:
     return None if size_bytes is None else f"{size_bytes / MIB:.1f} MiB"
 
 
+def size(size_bytes: int | None) -> str:
+    """Bytes as MiB, below a tenth of one as KiB; a dash for None."""
+    if size_bytes is None:
+        return "-"
+    if 0 < size_bytes < MIB / 10:
+        return f"{max(size_bytes / 1024, 0.1):.1f} KiB"
+    return f"{size_bytes / MIB:.1f} MiB"
+
+
 def seconds(duration: float) -> str:
     """Seconds with one decimal."""
     return f"{duration:.1f} s"
