@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.core.filetree import RESERVED, WHITEOUT
+from tasks.core.filetree import WHITEOUT
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -44,6 +44,8 @@ class Efficiency:
         return 100 * self.wasted_bytes / self.user_bytes if self.user_bytes else None
 
 
+#: What dive leaves out with all that is below it; the engine reserves more names than these.
+DROPPED = ".wh..wh.."
 #: A node's size in bytes times two, and one more for a folder that has an entry.
 _Nodes = dict[str, int]
 
@@ -123,8 +125,8 @@ def _tree(layer: LayerFiles) -> tuple[_Nodes, set[str]]:
     nodes: _Nodes = {}
     parents: set[str] = set()
     for path, size, letter in zip(layer.paths, layer.sizes, layer.kinds, strict=True):
-        if f"/{path}".find(f"/{RESERVED}") >= 0:
-            folder = f"/{path}".partition(f"/{RESERVED}")[0][1:]
+        if f"/{path}".find(f"/{DROPPED}") >= 0:
+            folder = f"/{path}".partition(f"/{DROPPED}")[0][1:]
             if folder:
                 nodes.setdefault(folder, 0)
         elif path:

@@ -6,7 +6,9 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tasks.core.blobs import Look, Readable
 from tasks.core.entries import FileEntry, Kind
+from tasks.core.tarwalk import Walker
 
 #: One letter a kind, for the column.
 LETTERS = {
@@ -52,6 +54,20 @@ class LayerFiles:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KnownLayer:
+    """A layer that was parsed.
+
+    ``digest`` is the blob that it was read from, ``diff_id`` that of the tar which came out, and
+    ``unpacked_bytes`` how large that is.
+    """
+
+    diff_id: str
+    digest: str
+    unpacked_bytes: int
+    files: LayerFiles
+
+
 def columns(entries: Iterable[FileEntry]) -> LayerFiles:
     """Entries as columns; they are looked at once, in their order."""
     paths, sizes, letters = [], array("Q"), bytearray()
@@ -63,3 +79,14 @@ def columns(entries: Iterable[FileEntry]) -> LayerFiles:
         if entry.link:
             links[number] = entry.link
     return LayerFiles(paths, sizes, letters.decode(), links)
+
+
+def look() -> Look:
+    """What makes columns of the layers of one archive, and None of other files, see `blobs`."""
+    walker = Walker(())
+
+    def columns_of(unpacked: Readable) -> LayerFiles | None:
+        entries = walker.entries(unpacked)
+        return None if entries is None else columns(entries)
+
+    return columns_of
