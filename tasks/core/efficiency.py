@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.core.filetree import WHITEOUT
+from tasks.core.filetree import WHITEOUT, is_marker
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -61,7 +61,7 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
     stack: _Nodes = {}
     for number, layer in enumerate(layers):
         nodes, parents = _tree(layer)
-        whiteouts = {path: _target(path) for path in nodes if _is_whiteout(path)}
+        whiteouts = {path: _target(path) for path in nodes if is_marker(path)}
         if number == 0:
             stack = dict(nodes)  # dive looks into the first layer itself there
         sizes = _removed(stack, whiteouts.values())
@@ -140,10 +140,6 @@ def _tree(layer: LayerFiles) -> tuple[_Nodes, set[str]]:
             parents.add(folder)
             nodes.setdefault(folder, 0)
     return nodes, parents
-
-
-def _is_whiteout(path: str) -> bool:
-    return path.startswith(WHITEOUT, path.rfind("/") + 1)
 
 
 def _shown(path: str) -> str:
