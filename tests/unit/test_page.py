@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tasks.core.page import bars, drawing, maps, trends
-from tasks.core.page.reading import NO_INSTRUCTION, instructions, pieces
+from tasks.core.page.reading import pieces
 from tasks.core.page.treemap import Box, squarified
 from tests.unit import pages
 
@@ -126,22 +126,6 @@ def test_pieces_add_up_and_the_small_ones_are_put_together_by_folder() -> None:
         ("usr/lib/…", 5, 2),
         ("usr/bin/…", 1, 1),
     ]
-
-
-def test_instructions_skip_what_made_no_layer() -> None:
-    history = [
-        {"created_by": "/bin/sh -c #(nop) ADD file:abc in / "},
-        {"created_by": "ENV A=b", "empty_layer": True},
-        {"created_by": "RUN /bin/sh -c make # buildkit"},
-        {"comment": "nothing"},
-    ]
-    assert instructions({"history": history}, 3) == (
-        "ADD file:abc in /",
-        "RUN make",
-        NO_INSTRUCTION,
-    )
-    assert instructions({"history": history}, 2) == (NO_INSTRUCTION,) * 2
-    assert instructions({"history": "none"}, 1) == (NO_INSTRUCTION,)
 
 
 def test_bars_have_one_scale_and_stay_inside() -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from tasks.core import contents, daemon, process
-from tasks.core.entries import Kind
+from tasks.core import layering, layerreport, process
+from tasks.core.layerfiles import LayerFiles
+from tasks.core.layering import Layered
 from tasks.core.session import Session
 from tasks.core.sizes import ImageSize
 
 #: The largest files of a layer that are shown one by one; the others by their folder.
 SHOWN = 40
-NO_INSTRUCTION = "(the history does not say)"
 
 
 @dataclass(frozen=True)
@@ -36,15 +34,22 @@ class MappedLayer:
     unpacked_bytes: int
     files: int
     pieces: tuple[Piece, ...]
+    #: What of it later layers replaced or removed.
+    wasted_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """One image for one platform, its layers from the lowest on."""
+    """One image for one platform, its layers from the lowest on.
+
+    ``efficiency`` is dive's, from 0 to 1; ``wasted_bytes`` are stored and seen by no container.
+    """
 
     target: str
     platform: str
     layers: tuple[MappedLayer, ...]
+    wasted_bytes: int = 0
+    efficiency: float = 1.0
 
 
 def images(session: Session, sizes: Sequence[ImageSize]) -> tuple[Mapped, ...]:
@@ -53,31 +58,39 @@ def images(session: Session, sizes: Sequence[ImageSize]) -> tuple[Mapped, ...]:
     The same image under several names is read once.
     """
     found: list[Mapped] = []
-    known: dict[str, tuple[contents.Contents, ...]] = {}
-    with closing(daemon.connect(session.engine)) as client:
-        for size in _one_platform(sizes, session.engine.native_platform):
-            if size.tag not in known:
-                process.note(f"reading the files of {size.target} …")
-                known[size.tag] = contents.read(client.api.get_image(size.tag), size.tag)
-            held = next((one for one in known[size.tag] if one.platform == size.platform), None)
-            if held is not None:
-                found.append(_mapped(size, held))
+    known: dict[str, tuple[Layered, ...]] = {}
+    for size in _one_platform(sizes, session.engine.native_platform):
+        if size.tag not in known:
+            process.note(f"reading the files of {size.target} …")
+            known[size.tag] = layering.from_engine(session.root, session.engine, size.tag)
+        held = next((one for one in known[size.tag] if one.image.platform == size.platform), None)
+        if held is not None:
+            found.append(mapped(size.target, held))
     return tuple(found)
 
 
-def instructions(config: Mapping[str, Any], layers: int) -> tuple[str, ...]:
-    """The instruction that made each layer, by the config's history, in which some made none.
-
-    Where the history does not fit the layers nobody can say.
-    """
-    history = config.get("history")
-    entries = history if isinstance(history, list) else []
-    made = [
-        _instruction(entry)
-        for entry in entries
-        if isinstance(entry, dict) and not entry.get("empty_layer")
-    ]
-    return tuple(made) if len(made) == layers else (NO_INSTRUCTION,) * layers
+def mapped(target: str, held: Layered) -> Mapped:
+    """The layers of an image that was read, with what is wasted in it."""
+    report = layerreport.analyse(target, held, 0)
+    layers = tuple(
+        MappedLayer(
+            row.layer + 1,
+            row.instruction,
+            row.compressed_bytes,
+            row.unpacked_bytes,
+            row.files,
+            pieces(_files(files)),
+            row.wasted_bytes,
+        )
+        for row, files in zip(report.rows, held.layers, strict=True)
+    )
+    return Mapped(
+        target,
+        held.image.platform,
+        layers,
+        report.waste.wasted_bytes,
+        report.efficiency.score,
+    )
 
 
 def pieces(files: Iterable[tuple[str, int]], shown: int = SHOWN) -> tuple[Piece, ...]:
@@ -100,33 +113,8 @@ def _one_platform(sizes: Sequence[ImageSize], native: str) -> list[ImageSize]:
     return list(chosen.values())
 
 
-def _mapped(size: ImageSize, held: contents.Contents) -> Mapped:
-    made_by = instructions(held.config, len(held.layers))
-    layers = []
-    for number, (layer, instruction) in enumerate(zip(held.layers, made_by, strict=True), 1):
-        files = [
-            (entry.path, entry.size_bytes) for entry in layer.entries if entry.kind is Kind.FILE
-        ]
-        layers.append(
-            MappedLayer(
-                number,
-                instruction,
-                layer.compressed_bytes,
-                layer.unpacked_bytes,
-                len(files),
-                pieces(files),
-            )
-        )
-    return Mapped(size.target, size.platform, tuple(layers))
-
-
-def _instruction(entry: Mapping[str, Any]) -> str:
-    """As it stands in a Dockerfile: BuildKit and the classic builder each write it their way."""
-    text = entry.get("created_by")
-    if not isinstance(text, str) or not text:
-        return NO_INSTRUCTION
-    shell = "/bin/sh -c #(nop) "
-    text = text.removeprefix(shell).removesuffix("# buildkit").strip()
-    if text.startswith("/bin/sh -c "):
-        text = f"RUN {text.removeprefix('/bin/sh -c ')}"
-    return " ".join(text.replace("RUN /bin/sh -c ", "RUN ").split())
+def _files(layer: LayerFiles) -> Iterator[tuple[str, int]]:
+    """Path and bytes of every regular file."""
+    for path, size, letter in zip(layer.paths, layer.sizes, layer.kinds, strict=True):
+        if letter == "f":
+            yield path, size
