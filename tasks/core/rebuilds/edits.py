@@ -248,4 +248,4 @@ def _promise(path: Path) -> tuple[bool, bool, bool, int, str]:
     """The smaller, the likelier it is at the heart of a service."""
     markup = path.suffix in (".html", ".css", ".scss", ".sh", ".sql")
     inner = path.parts[0] not in _SOURCES
-    return markup, inner, path.stem.lower() not in _MAINS, len(path.parts), path.as_posix()
+    return markup, path.stem.lower() not in _MAINS, inner, len(path.parts), path.as_posix()
