@@ -38,9 +38,19 @@ def between(here: Spot, there: Spot, *, same_text: bool) -> Iterator[Reason]:
             INSTRUCTION,
             f"instruction changed: {shown(there.line.text)} → {shown(here.line.text)}",
         )
+    elif _other_stage(here, there):
+        text = f"{shown(there.line.text)} → {shown(here.line.text)}"
+        yield Reason(INSTRUCTION, f"instruction changed: {text}")
     yield from _steps_before(here, there)
     yield from _given(here, there)
     yield from of_files(here.files(), there.files())
+
+
+def _other_stage(here: Spot, there: Spot) -> bool:
+    """Whether it takes from another stage; one that was only renamed is none."""
+    pairs = zip(here.line.sources, there.line.sources, strict=False)
+    known = {each.name for each in there.target.stages}, {each.name for each in here.target.stages}
+    return any(new != old and (new in known[0] or old in known[1]) for new, old in pairs)
 
 
 def _bases(here: Spot, there: Spot) -> Iterator[Reason]:
@@ -80,8 +90,8 @@ def digest_of(spot: Spot, name: str) -> str:
 
 def _steps_before(here: Spot, there: Spot) -> Iterator[Reason]:
     """The steps in front of it, that were all hits: another order or number makes other parents."""
-    now = [line.text for line in here.lines[: here.at] if line.name in recipe.STEPS]
-    then = [line.text for line in there.lines[: there.at] if line.name in recipe.STEPS]
+    now = [line.nameless for line in here.lines[: here.at] if line.name in recipe.STEPS]
+    then = [line.nameless for line in there.lines[: there.at] if line.name in recipe.STEPS]
     for tag, a, _, c, _ in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
         if tag == "delete":
             yield Reason(INSTRUCTION, f"instruction removed before it: {shown(then[a])}")
@@ -100,11 +110,10 @@ def _given(here: Spot, there: Spot) -> Iterator[Reason]:
     for name in sorted({*now.env, *then.env}) if not found else ():
         old, new = then.env.get(name), now.env.get(name)
         if old != new and _counts(line, name):
-            yield Reason(INSTRUCTION, f"instruction changed: ENV {name}={old} → ENV {name}={new}")
+            yield Reason(INSTRUCTION, _setter("ENV ", name, old, new))
     for word, old, new in (("USER", then.user, now.user), ("SHELL", then.shell, now.shell)):
         if old != new and line.name == "RUN":
-            text = f"{word} {old or '(none)'} → {word} {new or '(none)'}"
-            yield Reason(INSTRUCTION, f"instruction changed: {text}")
+            yield Reason(INSTRUCTION, _setter(word, "", old or None, new or None))
 
 
 def _arguments(here: Spot, there: Spot, now: Given, then: Given) -> Iterator[Reason]:
@@ -121,6 +130,17 @@ def _arguments(here: Spot, there: Spot, now: Given, then: Given) -> Iterator[Rea
             yield Reason(INSTRUCTION, f"instruction changed: {text}")
         else:
             yield _argument(here, there, name)
+
+
+def _setter(word: str, name: str, old: str | None, new: str | None) -> str:
+    """How an instruction that makes no layer differs; ``old`` or ``new`` is None for none."""
+    mark = "=" if name else " "
+    was, now = (f"{word}{name}{mark}{shown(each or '', 60)}" for each in (old, new))
+    if old is None:
+        return f"instruction added before it: {now}"
+    if new is None:
+        return f"instruction removed before it: {was}"
+    return f"instruction changed before it: {was} → {now}"
 
 
 def _counts(line: Line, name: str) -> bool:

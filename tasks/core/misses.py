@@ -28,7 +28,7 @@ from tasks.core.differences import (
     shown,
 )
 from tasks.core.recipe import Line
-from tasks.core.records import CACHED, RUN, SHARED, STEP, Record, StepRecord, TargetRecord
+from tasks.core.records import CACHED, DONE, RUN, SHARED, STEP, Record, StepRecord, TargetRecord
 from tasks.core.stepplaces import Spot
 
 
@@ -113,16 +113,17 @@ class Before:
 def _counterpart(
     here: Spot, known: Sequence[tuple[Record, TargetRecord]]
 ) -> tuple[Record, TargetRecord, Before | None]:
-    """The newest record in which the step came to its end; the newest at all, if there is none."""
-    first: tuple[Record, TargetRecord, Before | None] | None = None
+    """The newest record that can tell: one in which the step came to its end, or did not stand.
+
+    One that failed before it got to the step says nothing of it. The newest at all, if none can.
+    """
+    found = [(old, was, _before(here, old, was)) for old, was in known[:1]]
     for old, was in known:
         before = _before(here, old, was)
-        if first is None:
-            first = old, was, before
-        if before and before.step and before.step.state in (RUN, CACHED, SHARED):
+        ended = before and before.step and before.step.state in (RUN, CACHED, SHARED)
+        if ended or (old.status == DONE and not (before and before.equal)):
             return old, was, before
-    assert first is not None  # noqa: S101 - there is at least one
-    return first
+    return found[0]
 
 
 def _before(here: Spot, old: Record, was: TargetRecord) -> Before | None:
@@ -133,16 +134,16 @@ def _before(here: Spot, old: Record, was: TargetRecord) -> Before | None:
     if stage is None:
         return None
     lines = recipe.lines(was.stages, stage)
-    at, equal = _aligned(here.lines, lines, here.at)
+    at, equal = aligned(here.lines, lines, here.at)
     if at is None:
         return None
     place = Spot(was, stage, lines, at, here.platform)
     return Before(place, stepplaces.step_at(old, place, at), equal)
 
 
-def _aligned(now: Sequence[Line], then: Sequence[Line], at: int) -> tuple[int | None, bool]:
+def aligned(now: Sequence[Line], then: Sequence[Line], at: int) -> tuple[int | None, bool]:
     """Which of ``then`` the line ``now[at]`` was, and whether it reads the same."""
-    texts = [each.text for each in now], [each.text for each in then]
+    texts = [each.nameless for each in now], [each.nameless for each in then]
     for tag, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         if not a <= at < b:
             continue

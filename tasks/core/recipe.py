@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tasks.core import dockerfile
 from tasks.core.records import Instructed, StageRecord
@@ -28,11 +29,21 @@ class Line:
     stage: str
     name: str
     value: str
+    #: The stages of its Dockerfile that it copies or mounts from.
+    sources: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """As it is written, on one line."""
+        """As it is written."""
         return f"{self.name} {self.value}"
+
+    @property
+    def nameless(self) -> str:
+        """The same without the names of stages: BuildKit's keys do not hold them."""
+        text = self.text
+        for name in self.sources:
+            text = re.sub(rf"(?<=from=){re.escape(name)}(?=[\s,]|$)", "(stage)", text)
+        return text
 
 
 @dataclass(frozen=True)
@@ -91,11 +102,14 @@ def chain(stages: Sequence[StageRecord], at: int) -> tuple[int, ...]:
 
 def lines(stages: Sequence[StageRecord], at: int) -> tuple[Line, ...]:
     """Every instruction on the way to the end of a stage, those of its base stages included."""
-    return tuple(
-        Line(label(stages, stage), each.name, each.value)
-        for stage in chain(stages, at)
-        for each in stages[stage].instructions
-    )
+    known = {each.name for each in stages if each.name}
+    made = []
+    for stage in chain(stages, at):
+        for each in stages[stage].instructions:
+            line = Line(label(stages, stage), each.name, each.value)
+            names = tuple(n for n in origins(line) if n.lower() in known or n.isdecimal())
+            made.append(replace(line, sources=names) if names else line)
+    return tuple(made)
 
 
 def index(stages: Sequence[StageRecord], at: int, number: int, of: int) -> int | None:

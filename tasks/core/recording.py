@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from tasks.core import (
-    builders,
-    engine,
     history,
     masking,
     process,
@@ -22,6 +20,7 @@ from tasks.core import (
     running,
     secretvalues,
     steprecords,
+    surroundings,
     targetrecords,
 )
 from tasks.core.definitions import Definition
@@ -37,7 +36,6 @@ from tasks.core.records import (
     EngineRecord,
     FailureRecord,
     ImageRecord,
-    NodeRecord,
     Record,
     SettingRecord,
     TargetRecord,
@@ -101,24 +99,16 @@ class Recording:
         environment = process.merged(session.environment)
         # First of all: without them nothing could be masked, and so nothing is kept.
         self._secrets = tuple(_secret_values(session, self._definition))
-        with ThreadPoolExecutor(2) as pool:
-            asked = pool.submit(_engine, session)
-            inspected = pool.submit(_builder, session)
-            targets = targetrecords.make(session.root, self._definition, environment, self._hide)
-        for each in (asked, inspected):
-            problem = each.exception()
-            if isinstance(problem, SlipwayError):
-                notes.append(self._hide(str(problem)))
-            elif problem is not None:
-                raise problem
+        targets = targetrecords.make(session.root, self._definition, environment, self._hide)
         about = session.engine
-        nothing = EngineRecord(about.kind, "", about.native_platform)
-        return Found(
-            {name: self._supplied(target) for name, target in targets.items()},
-            nothing if asked.exception() else asked.result(),
-            BuilderRecord("", "") if inspected.exception() else inspected.result(),
-            tuple(notes),
-        )
+        known = EngineRecord(about.kind, "", about.native_platform), BuilderRecord("", "")
+        try:
+            found = surroundings.find(session.root, about, session.settings["BUILDER"])
+            known = found.engine, found.builder
+        except SlipwayError as problem:
+            notes.append(self._hide(str(problem)))
+        supplied = {name: self._supplied(target) for name, target in targets.items()}
+        return Found(supplied, *known, tuple(notes))
 
     def _supplied(self, target: TargetRecord) -> TargetRecord:
         """With the secrets that the overlay gives."""
@@ -191,18 +181,6 @@ def _secret_values(session: Session, definition: Definition) -> Iterator[str]:
     yield from secretvalues.of_builds(session, definition.targets.values()).values()
     for target in definition.targets.values():
         yield from (v for n, v in target.args.items() if v and targetrecords.is_secret(n, v))
-
-
-def _engine(session: Session) -> EngineRecord:
-    about = session.engine
-    version, buildx = engine.versions(about)
-    return EngineRecord(about.kind, version, about.native_platform, buildx)
-
-
-def _builder(session: Session) -> BuilderRecord:
-    found = builders.inspect(session.engine, session.settings["BUILDER"])
-    nodes = tuple(NodeRecord(node.name, node.buildkit, node.platforms) for node in found.nodes)
-    return BuilderRecord(found.name, found.driver, nodes)
 
 
 def _ended(target: TargetRecord, made: Made | None, bases: tuple[BaseRecord, ...]) -> TargetRecord:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tasks.core import graph, recipe
-from tasks.core.graph import Vertex
+from tasks.core.graph import Place, Vertex
 from tasks.core.recipe import Given, Line
 from tasks.core.records import (
     BASE,
@@ -75,9 +75,10 @@ def make(
     if not seen:
         return ()
     began = min(each.vertex.started for each in seen.values())
-    keys = _keys(seen, targets)
+    places = _places(seen, targets)
+    keys = _keys(seen, places, targets)
     made = [
-        _step(each, keys[digest], began, hide)
+        _step(each, places[digest], keys[digest], began, hide)
         for digest, each in sorted(seen.items(), key=lambda pair: pair[1].vertex.started)
     ]
     ran = {step.key for step in made if step.kind == STEP and step.state == RUN}
@@ -100,9 +101,40 @@ def bases(seen: Iterable[Seen], target: str) -> tuple[BaseRecord, ...]:
     return tuple(found)
 
 
-def _step(each: Seen, key: str, began: datetime, hide: Callable[[str], str]) -> StepRecord:
+def _places(
+    seen: Mapping[str, Seen], targets: Mapping[str, TargetRecord]
+) -> dict[str, Place | None]:
+    """Where every vertex stands.
+
+    BuildKit counts a base image as its stage's first step, but gives that number to the step behind
+    it where the base is a named context: such stages are counted on by one.
+    """
+    found = {digest: graph.place(each.vertex.name) for digest, each in seen.items()}
+    early = {
+        (place.stage, place.of, each.targets)
+        for place, each in zip(found.values(), seen.values(), strict=True)
+        if place and place.number == 1 and not place.instruction.startswith("FROM ")
+    }
+    for digest, place in found.items():
+        targets_ = seen[digest].targets
+        if place and (place.stage, place.of, targets_) in early:
+            target = next((targets[name] for name in targets_ if name in targets), None)
+            if target and _steps_in(target, place.stage) == place.of - 1:
+                found[digest] = replace(place, number=place.number + 1)
+    return found
+
+
+def _steps_in(target: TargetRecord, stage: str) -> int:
+    at = recipe.position(target.stages, stage)
+    if at is None:
+        return 0
+    return sum(each.name in recipe.STEPS for each in target.stages[at].instructions)
+
+
+def _step(
+    each: Seen, place: Place | None, key: str, began: datetime, hide: Callable[[str], str]
+) -> StepRecord:
     vertex = each.vertex
-    place = graph.place(vertex.name)
     from_ = place is not None and place.instruction.startswith("FROM ")
     base = from_ or _BASE.match(vertex.name) is not None
     numbered = place is not None and not from_
@@ -137,7 +169,11 @@ def _state(vertex: Vertex) -> str:
     return CACHED if vertex.cached else RUN
 
 
-def _keys(seen: Mapping[str, Seen], targets: Mapping[str, TargetRecord]) -> dict[str, str]:
+def _keys(
+    seen: Mapping[str, Seen],
+    places: Mapping[str, Place | None],
+    targets: Mapping[str, TargetRecord],
+) -> dict[str, str]:
     """The key of every vertex, those that it waits for first.
 
     It is made of what the step says, what it is given, and its inputs' keys: of everything that
@@ -161,12 +197,13 @@ def _keys(seen: Mapping[str, Seen], targets: Mapping[str, TargetRecord]) -> dict
             waiting.pop()
             if digest not in keys:
                 above = [keys.get(one, one) for one in seen[digest].vertex.inputs]
-                keys[digest] = _key(seen[digest], targets, above)
+                keys[digest] = _key(seen[digest], places[digest], targets, above)
     return keys
 
 
-def _key(each: Seen, targets: Mapping[str, TargetRecord], above: Sequence[str]) -> str:
-    place = graph.place(each.vertex.name)
+def _key(
+    each: Seen, place: Place | None, targets: Mapping[str, TargetRecord], above: Sequence[str]
+) -> str:
     target = next((targets[name] for name in each.targets if name in targets), None)
     says: list[object] = [place.instruction if place else each.vertex.name]
     base = _BASE.match(each.vertex.name)
@@ -183,9 +220,7 @@ def _key(each: Seen, targets: Mapping[str, TargetRecord], above: Sequence[str]) 
     return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
-def _given(
-    place: graph.Place, target: TargetRecord, platform: str | None
-) -> tuple[str, Given] | None:
+def _given(place: Place, target: TargetRecord, platform: str | None) -> tuple[str, Given] | None:
     """The whole text of a step, which BuildKit shortens, and what it is given."""
     at = recipe.position(target.stages, place.stage)
     if at is None:
