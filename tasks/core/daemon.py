@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.core import process
 from tasks.core.errors import OutOfReach, UsageError
@@ -66,6 +66,14 @@ def has_image(client: DockerClient, reference: str) -> bool:
             raise UsageError(f"{reference!r} is not the name of an image") from None
         raise
     return True
+
+
+def hang_up(stream: Any) -> None:
+    """End a stream of the SDK's before its end, so that it can be closed without a trace.
+
+    Its own ``close`` shuts the connection down and leaves the file descriptor to chance.
+    """
+    stream._response.close()
 
 
 def demand_containerd_store(client: DockerClient) -> None:

@@ -53,6 +53,8 @@ class Policy:
     application: tuple[str, ...] = ()
     #: Uids that files may belong to although /etc/passwd does not know them.
     owners: tuple[int, ...] = ()
+    #: Whether the setuid programs that distributions bring along (su, mount …) may be there.
+    system_setuid_allowed: bool = True
     #: Whether a shell may be in the image.
     shell_allowed: bool = True
     #: Whether a package manager may be in the image.

@@ -18,6 +18,8 @@ from invoke.context import Context
 from tasks.core import process, session, structure
 from tasks.core.endpoint import Engine
 from tasks.core.errors import Interrupted, OutOfReach
+from tasks.core.provision import bases
+from tasks.core.provision.bases import BaseNeed
 from tasks.core.structure import Image, commands
 from tasks.core.verdicts import Status, Verdict
 from tests.engine.conftest import cannot_run, emulation_lock, remove_images
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 PROJECT = "slipway-test-structure"
 NATIVE, BOTH = f"{PROJECT}:native", f"{PROJECT}:both"
+BASE = "node:22-bookworm-slim"
 DOCKERFILE = """
 FROM node:22-bookworm-slim
 ENV GREETING="hello there" EMPTY="" AT=/srv
@@ -51,12 +54,12 @@ KINDS = {
 }
 
 
-def build(engine: Engine, folder: Path, tag: str, *options: str) -> None:
+def build(engine: Engine, folder: Path, tag: str, platforms: tuple[str, ...] = ()) -> None:
+    bases.ensure_bases(engine, [BaseNeed(BASE, platforms)], process.note)
     command = (engine.docker, "buildx", "build", "--provenance=false", "--quiet", "--load")
-    label = f"dev.slipway.project={PROJECT}"
-    process.read(
-        (*command, "--label", label, "--tag", tag, *options, str(folder)), env=engine.environment
-    )
+    options = ("--label", f"dev.slipway.project={PROJECT}", "--tag", tag)
+    several = ("--platform", ",".join(platforms)) if platforms else ()
+    process.read((*command, *options, *several, str(folder)), env=engine.environment)
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +193,8 @@ def test_every_platform_is_tested(
     engine: Engine, native: str, client: DockerClient, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM node:22-bookworm-slim\nUSER 1000\n")
-    platforms = ["linux/amd64", "linux/arm64"]
-    build(engine, tmp_path, BOTH, "--platform", ",".join(platforms))
+    platforms = ("linux/amd64", "linux/arm64")
+    build(engine, tmp_path, BOTH, platforms)
     tests = {
         "commandTests": [
             {"name": "x", "command": "uname", "args": ["-m"], "expectedOutput": ["x86_64"]},

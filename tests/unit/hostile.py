@@ -153,6 +153,14 @@ def zstd_bomb(size_bytes: int) -> bytes:
     return pack(header(size=size_bytes)) + pack(bytes(64 * MIB)) * (size_bytes // (64 * MIB))
 
 
+def zstd_wide(window_bytes: int) -> bytes:
+    """A small layer whose reader would have to keep so many bytes in memory."""
+    log = window_bytes.bit_length() - 1
+    settings = zstandard.ZstdCompressionParameters(window_log=log)
+    pack = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    return pack.compress(bytes(MIB)) + pack.flush()
+
+
 def entries(count: int) -> bytes:
     """gzip of a layer with so many headers that are all the same."""
     return gzip.compress(header() * 10_000, mtime=0) * (count // 10_000)

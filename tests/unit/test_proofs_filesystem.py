@@ -66,6 +66,21 @@ class TestRights:
         assert "2 found" in verdict("setuid", file("a", b"1", 0o4755), hard_link("b", "a")).measured
         assert passes("setuid", folder("var/mail", 0o2775))
 
+    def test_what_distributions_bring_is_told_apart(self) -> None:
+        usual = file("usr/bin/su", b"1", 0o4755)
+        strict = Policy(system_setuid_allowed=False)
+        assert "; 1 setuid programs of the distribution" in verdict("setuid", usual).measured
+        assert failure("setuid", usual, policy=strict).startswith("/usr/bin/su has mode 4755")
+        pax = {"SCHILY.xattr.security.capability": "x"}
+        for other in (
+            file("app/bin/su", b"1", 0o4755),
+            file("usr/bin/find", b"1", 0o4755),
+            file("usr/bin/su", b"1", 0o4777),
+            file("usr/bin/su", b"1", 0o4755, uid=1000),
+            file("usr/bin/su", b"1", 0o4755, pax_headers=pax),
+        ):
+            assert "su" in failure("setuid", other) or "find" in failure("setuid", other)
+
     @pytest.mark.parametrize(
         ("member", "writable"),
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import requests
+from docker.types import CancellableStream
 
 from tasks.core.errors import UsageError
 from tasks.core.sandbox import Run
@@ -27,6 +30,7 @@ class Container:
     stdout: bytes
     code: int
     attrs: Mapping[str, Any] = field(default_factory=lambda: {"State": {"OOMKilled": False}})
+    killed: bool = False
 
     def start(self) -> None:
         pass
@@ -34,11 +38,18 @@ class Container:
     def reload(self) -> None:
         pass
 
+    def kill(self) -> None:
+        self.killed = True
+
     def wait(self, timeout: float) -> dict[str, int]:
         return {"StatusCode": self.code}
 
-    def logs(self, stdout: bool, stderr: bool, stream: bool, follow: bool) -> Iterator[bytes]:
-        yield self.stdout if stdout else b""
+    def logs(self, stdout: bool, stderr: bool, stream: bool, follow: bool) -> Any:
+        pieces = iter([self.stdout if stdout else b""])
+        answer = requests.Response()
+        answer.raw = io.BytesIO()
+        answer.raw.close()
+        return CancellableStream(pieces, answer)
 
 
 class Engine:

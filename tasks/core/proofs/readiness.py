@@ -40,7 +40,7 @@ STARTS = Proof(
     Severity.CRITICAL,
     "What needs root, capabilities or a writable root file system fails where they are not given.",
     "Started read-only, without capabilities and new privileges, with limits on memory and "
-    "processes; said only of a failure.",
+    "processes; one with a health check has to turn healthy besides.",
 )
 HEALTHY = Proof(
     "runtime.healthy",
@@ -219,7 +219,9 @@ def prove(subject: Subject, container: Container, ready: Readiness) -> Iterator[
         measured += "" if ready.answered is None else f", though it {ready}"
         said = asking.last_line(container) if ready.ended or not ready.said else ready.said
         yield subject.decide(proof, False, measured, allowed, f"{measured}: {said}")
-    elif not has_check:
+        return
+    yield subject.decide(STARTS, True, "runs", "runs on", "runs as restricted as in production")
+    if not has_check:
         yield subject.skip(HEALTHY, "the image has no health check", str(ready))
     else:
         yield subject.decide(HEALTHY, True, str(ready), f"{limit:g} s", str(ready))

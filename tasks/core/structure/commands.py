@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import envfile, masking, untrusted
+from tasks.core import daemon, envfile, masking, untrusted
 from tasks.core.errors import UsageError
 from tasks.core.sandbox import Run
 from tasks.core.structure import patterns
@@ -23,8 +24,8 @@ SECONDS = 300.0
 MEMORY_MIB = 2048
 PIDS = 1024
 MAX_OUTPUT_BYTES = 8 * 2**20
-#: What the engine keeps of a command's output: more than is looked at, so that nothing is missed.
-_LOGS = {"max-size": "16m", "max-file": "2"}
+#: How long the last of the output may take to arrive after the command has ended.
+_LAST_WORDS_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ def _options(
         "environment": [f"{name}={value}" for name, value in environment.items()],
         "mem_limit": f"{MEMORY_MIB}m",
         "pids_limit": PIDS,
-        "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOGS),
+        # The engine drops nothing of it: what says too much is ended while it speaks.
+        "log_config": LogConfig(type=LogConfig.types.JSON, config={"max-size": "1g"}),
         **started.options,
     }
 
@@ -163,13 +165,14 @@ def _changed(run: Run, place: Place, image: str, options: Mapping[str, Any]) -> 
 
 
 def _run(run: Run, place: Place, image: str, options: Mapping[str, Any]) -> Ended:
-    with _container(run, place, image, options) as container:
+    with ThreadPoolExecutor(2) as readers, _container(run, place, image, options) as container:
+        listening = [readers.submit(_said, container, one) for one in ("stdout", "stderr")]
         code = _wait(container)
+        stdout, stderr = (each.result(_LAST_WORDS_SECONDS) for each in listening)
         trouble = ""
         container.reload()
         if container.attrs["State"].get("OOMKilled"):
             trouble = f"it needs more than {MEMORY_MIB} MiB of memory"
-        stdout, stderr = (_said(container, which) for which in ("stdout", "stderr"))
         if max(len(stdout), len(stderr)) > MAX_OUTPUT_BYTES:
             trouble = f"it says more than {MAX_OUTPUT_BYTES // 2**20} MiB"
         return Ended(code, stdout, stderr, trouble)
@@ -205,15 +208,23 @@ def _wait(container: Container) -> int:
 
 
 def _said(container: Container, which: str) -> bytes:
-    """What a container said on one of its outputs, no more than one piece above the limit."""
+    """What a container says on one of its outputs until it ends; saying too much ends it.
+
+    No more than one piece above the limit is kept.
+    """
+    from docker.errors import APIError
+
     stream = container.logs(
-        stdout=which == "stdout", stderr=which == "stderr", stream=True, follow=False
+        stdout=which == "stdout", stderr=which == "stderr", stream=True, follow=True
     )
     said = bytearray()
     with closing(stream):
         for piece in stream:
             said += piece
             if len(said) > MAX_OUTPUT_BYTES:
+                with suppress(APIError):  # it may have ended by itself
+                    container.kill()
+                daemon.hang_up(stream)
                 break
     return bytes(said)
 

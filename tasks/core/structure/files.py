@@ -31,12 +31,20 @@ def of_container(contents: Contents) -> Files:
     own = contents.files
     roots = [e for layer in contents.layers for e in layer.entries if not e.path]
     root = roots[-1] if roots and roots[-1].kind is Kind.DIRECTORY else _ROOT
-    added = {path: replace(_ROOT, path=path) for path in _FOLDERS if not _is_folder(own, path)}
+    folders = (*_FOLDERS, *_volumes(contents))
+    added = {path: replace(_ROOT, path=path) for path in folders if not _is_folder(own, path)}
     empty = FileEntry("", Kind.FILE, 0o755, 0, 0, 0)
     added |= {path: replace(empty, path=path) for path in _FILES if not _is_folder(own, path)}
     if not _is_folder(own, "etc/mtab"):
         added["etc/mtab"] = FileEntry("etc/mtab", Kind.LINK, 0o777, 0, 0, 0, link="/proc/mounts")
     return {**own, **added, "": root}
+
+
+def _volumes(contents: Contents) -> Iterator[str]:
+    """Where the engine mounts volumes of its own; a config may say anything."""
+    section = contents.config.get("config")
+    volumes = section.get("Volumes") if isinstance(section, dict) else None
+    yield from (path.strip("/") for path in (volumes if isinstance(volumes, dict) else ()))
 
 
 def existence(files: Files, test: ExistenceTest, environment: Mapping[str, str]) -> Iterator[str]:
