@@ -17,7 +17,7 @@ from tasks.core.sizes import ImageSize
 from tasks.core.timeline import Timeline
 from tasks.core.verdicts import Status
 
-#: A shorter step that the build did not wait for is in the table only.
+#: A shorter step is in the table only.
 SHORT_SECONDS = 0.05
 MOST_STEPS = 60
 #: Anything that is there can be seen.
@@ -66,10 +66,11 @@ def sizes(found: Sequence[ImageSize]) -> dict[str, tuple[Bar, ...]]:
 
 
 def steps(made: Timeline) -> tuple[Bar, ...]:
-    """The steps that took time, or that the whole build waited for, on one time axis."""
+    """The steps that took long enough to be seen on one time axis; the others are in the table."""
     whole = made.seconds or 1.0
     critical = set(made.critical)
-    shown = [s for s in made.steps if s.seconds >= SHORT_SECONDS or s.digest in critical]
+    least = max(SHORT_SECONDS, whole / 400)
+    shown = [step for step in made.steps if step.seconds >= least]
     if len(shown) > MOST_STEPS:
         least = sorted((s.seconds for s in shown), reverse=True)[MOST_STEPS - 1]
         shown = [s for s in shown if s.seconds >= least or s.digest in critical]

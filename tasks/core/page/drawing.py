@@ -27,6 +27,8 @@ from tasks.core.verdicts import Status, Verdict
 
 #: A text that is longer is cut.
 LONGEST = 600
+#: The same in the middle of a sentence.
+BRIEF = 90
 #: Largest files of an image in its table.
 LARGEST = 40
 _NUMBER = re.compile(r"-?[0-9][0-9.,]*( (MiB|KiB|s|%|of [0-9]+))?|-")
@@ -59,6 +61,7 @@ def html(report: Report) -> str:
         size=tables.size,
         sec=lambda value: f"{value:.1f} s",
         moment=_moment,
+        brief=lambda text: untrusted.shown(text, BRIEF),
         largest=_largest,
     )
     environment.tests["number_cell"] = lambda value: bool(_NUMBER.fullmatch(str(value)))

@@ -12,7 +12,7 @@ from tasks.core.session import Session
 from tasks.core.sizes import ImageSize
 
 #: The largest files of a layer that are shown one by one; the others by their folder.
-SHOWN = 40
+SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def mapped(target: str, held: Layered) -> Mapped:
 
 
 def pieces(files: Iterable[tuple[str, int]], shown: int = SHOWN) -> tuple[Piece, ...]:
-    """The largest of ``files`` (path, bytes), the others by their top folders; largest first."""
+    """The largest of ``files`` (path, bytes), the others by folder, three deep; largest first."""
     ordered = sorted((one for one in files if one[1] > 0), key=lambda one: (-one[1], one[0]))
     found = [Piece(path, size) for path, size in ordered[:shown]]
     rest: dict[str, list[int]] = {}
     for path, size in ordered[shown:]:
-        folder = "/".join(path.split("/")[:2]) if path.count("/") > 1 else path.partition("/")[0]
+        folder = "/".join(path.split("/")[:-1][:3]) or path
         rest.setdefault(folder, []).append(size)
     found += [Piece(f"{folder}/…", sum(each), len(each)) for folder, each in rest.items()]
     return tuple(sorted(found, key=lambda one: (-one.size_bytes, one.path)))
