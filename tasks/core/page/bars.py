@@ -49,13 +49,13 @@ def sizes(found: Sequence[ImageSize]) -> dict[str, tuple[Bar, ...]]:
     largest = max((one.unpacked_bytes for one in found), default=0) or 1
     groups: dict[str, list[Bar]] = {}
     for one in found:
-        unpacked = tables.size(one.unpacked_bytes)
+        unpacked = tables.scaled(one.unpacked_bytes)
         parts = [
             _part(0, 100 * one.unpacked_bytes / largest, "unpacked", f"unpacked: {unpacked}"),
         ]
         figure = f"{unpacked} unpacked"
         if one.compressed_bytes is not None:
-            pulled = tables.size(one.compressed_bytes)
+            pulled = tables.scaled(one.compressed_bytes)
             width = 100 * one.compressed_bytes / largest
             parts.append(_part(0, width, "pulled", f"pulled: {pulled}"))
             figure = f"{pulled} pulled"

@@ -31,7 +31,7 @@ LONGEST = 600
 BRIEF = 90
 #: Largest files of an image in its table.
 LARGEST = 40
-_NUMBER = re.compile(r"-?[0-9][0-9.,]*( (MiB|KiB|s|%|of [0-9]+))?|-")
+_NUMBER = re.compile(r"-?[0-9][0-9.,]*( (B|MiB|KiB|s|%|of [0-9]+))?|-")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def html(report: Report) -> str:
         finalize=_finalized,
     )
     environment.filters.update(
-        size=tables.size,
+        size=_size,
         sec=lambda value: f"{value:.1f} s",
         moment=_moment,
         brief=lambda text: untrusted.shown(text, BRIEF),
@@ -173,7 +173,7 @@ def _size_rows(report: Report) -> list[list[str]]:
     return [
         [
             *(one.target, one.variant, one.platform),
-            *(tables.size(one.compressed_bytes), tables.size(one.unpacked_bytes)),
+            *(_size(one.compressed_bytes), tables.scaled(one.unpacked_bytes)),
             str(one.layers),
             "-" if one.reduction_percent is None else f"{one.reduction_percent:.1f} %",
         ]
@@ -251,13 +251,17 @@ def _largest(image: Mapped) -> list[list[str]]:
     every = [(piece, layer.number) for layer in image.layers for piece in layer.pieces]
     every.sort(key=lambda each: -each[0].size_bytes)
     return [
-        [str(number), _path(piece.path, piece.files), tables.size(piece.size_bytes)]
+        [str(number), _path(piece.path, piece.files), tables.scaled(piece.size_bytes)]
         for piece, number in every[:LARGEST]
     ]
 
 
 def _path(path: str, files: int) -> str:
     return f"/{path}" if files == 1 else f"/{path} ({files} files)"
+
+
+def _size(size_bytes: int | None) -> str:
+    return "-" if size_bytes is None else tables.scaled(size_bytes)
 
 
 def _moment(at: datetime) -> str:

@@ -47,8 +47,8 @@ def draw(image: Mapped) -> Map:
     cells: list[Cell] = []
     frames: list[Cell] = []
     for (layer, size), box in zip(kept, boxes, strict=True):
-        title = f"Layer {layer.number}: {layer.instruction}, {tables.size(size)}"
-        frames.append(_cell(box, f"{layer.number}", tables.size(size), title, layer))
+        title = f"Layer {layer.number}: {layer.instruction}, {tables.scaled(size)}"
+        frames.append(_cell(box, f"{layer.number}", tables.scaled(size), title, layer))
         cells += _files(layer, box, whole)
     return Map(tuple(cells), tuple(frames))
 
@@ -62,7 +62,7 @@ def _files(layer: MappedLayer, box: Box, whole: int) -> list[Cell]:
     boxes = squarified([p.size_bytes for p in shown], box)
     made = []
     for piece, place in zip(shown, boxes, strict=True):
-        size = tables.size(piece.size_bytes)
+        size = tables.scaled(piece.size_bytes)
         name = piece.path if piece.files > 1 else piece.path.rpartition("/")[2]
         made.append(_cell(place, name, size, _title(piece, size), layer))
     return made

@@ -60,7 +60,7 @@ def charts(records: Sequence[Record]) -> tuple[Chart, ...]:
     made = (
         _chart("Seconds of each build", seconds, records, tables.seconds),
         _chart("Steps from the cache", hits, records, lambda value: f"{value:.0f} %"),
-        _chart("Bytes that are pulled", sizes, records, lambda value: tables.size(int(value))),
+        _chart("Bytes that are pulled", sizes, records, lambda value: tables.scaled(int(value))),
     )
     return tuple(chart for chart in made if chart.lines)
 

@@ -11,7 +11,7 @@ from tasks.core.errors import UsageError
 
 MIB = 2**20
 SCHEMA = 1
-_NUMBER = re.compile(r"-?\d[\d.,]*( (MiB|KiB|B|s|%|of \d+))?$|-$")
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*( (B|KiB|MiB|s|%|of \d+))?$|-$")
 
 
 def choose(given: str, allowed: Sequence[str]) -> str:
@@ -46,13 +46,25 @@ def mib(size_bytes: int | None) -> str | None:
     return None if size_bytes is None else f"{size_bytes / MIB:.1f} MiB"
 
 
-def size(size_bytes: int | None) -> str:
-    """Bytes as MiB, below a tenth of one as KiB; a dash for None."""
-    if size_bytes is None:
-        return "-"
-    if 0 < size_bytes < MIB / 10:
-        return f"{max(size_bytes / 1024, 0.1):.1f} KiB"
-    return f"{size_bytes / MIB:.1f} MiB"
+def difference(size_bytes: int) -> str:
+    """How much more or less, with its sign, in the unit that shows it best: +1.2 MiB, -340 B."""
+    sign = "+" if size_bytes > 0 else "-" if size_bytes else ""
+    return sign + scaled(abs(size_bytes))
+
+
+def scaled(size_bytes: int) -> str:
+    """Bytes in the unit that shows them best: 1.2 MiB, 14.7 KiB, 340 B."""
+    for unit, name in ((MIB, "MiB"), (2**10, "KiB")):
+        if size_bytes >= unit:
+            return f"{size_bytes / unit:.1f} {name}"
+    return f"{size_bytes} B"
+
+
+def percent(size_bytes: int, of_bytes: int) -> str | None:
+    """``size_bytes`` in percent of ``of_bytes``, with its sign and one decimal; None of nothing."""
+    if not of_bytes:
+        return None
+    return f"{100 * size_bytes / of_bytes:+.1f} %" if size_bytes else "0.0 %"
 
 
 def seconds(duration: float) -> str:
