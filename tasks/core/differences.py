@@ -110,9 +110,8 @@ def _given(here: Spot, there: Spot) -> Iterator[Reason]:
     for name in sorted({*now.env, *then.env}) if not found else ():
         old, new = then.env.get(name), now.env.get(name)
         if old != new and _counts(line, name):
-            behind = [
-                arg for arg in _written(here, name) if now.args.get(arg) != then.args.get(arg)
-            ]
+            names = _written(here, name)
+            behind = [each for each in names if now.args.get(each) != then.args.get(each)]
             if behind and names == _written(there, name):
                 yield _argument(here, there, behind[0])
             else:
