@@ -110,7 +110,12 @@ def _given(here: Spot, there: Spot) -> Iterator[Reason]:
     for name in sorted({*now.env, *then.env}) if not found else ():
         old, new = then.env.get(name), now.env.get(name)
         if old != new and _counts(line, name):
-            yield Reason(INSTRUCTION, _setter("ENV ", name, old, new))
+            names = _written(here, name)
+            behind = [each for each in names if now.args.get(each) != then.args.get(each)]
+            if behind and names == _written(there, name):
+                yield _argument(here, there, behind[0])
+            else:
+                yield Reason(INSTRUCTION, _setter("ENV ", name, old, new))
     for word, old, new in (("USER", then.user, now.user), ("SHELL", then.shell, now.shell)):
         if old != new and line.name == "RUN":
             yield Reason(INSTRUCTION, _setter(word, "", old or None, new or None))
@@ -130,6 +135,15 @@ def _arguments(here: Spot, there: Spot, now: Given, then: Given) -> Iterator[Rea
             yield Reason(INSTRUCTION, f"instruction changed: {text}")
         else:
             yield _argument(here, there, name)
+
+
+def _written(spot: Spot, name: str) -> list[str]:
+    """The variables that the value of ENV ``name`` is written with."""
+    found = ""
+    for line in spot.lines[: spot.at]:
+        if line.name == "ENV":
+            found = dict(recipe.pairs(line.value)).get(name, found)
+    return re.findall(r"\$\{?([A-Za-z_]\w*)", found)
 
 
 def _setter(word: str, name: str, old: str | None, new: str | None) -> str:

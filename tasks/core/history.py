@@ -90,6 +90,9 @@ def parse_trace(lines: Iterable[str]) -> Trace:
     if not vertexes:
         return Trace((), 0.0)
     began = min(vertex.started for vertex in vertexes)
+    # Two targets that share a stage but take other files of the context have two digests for one
+    # step: BuildKit runs one, and shows the other as cached beside it.
+    ran = {vertex.name for vertex in vertexes if not vertex.cached}
     steps = tuple(
         Step(
             vertex.digest,
@@ -99,7 +102,7 @@ def parse_trace(lines: Iterable[str]) -> Trace:
             (vertex.ended - began).total_seconds(),
         )
         for vertex in vertexes
-        if _STEP.match(vertex.name)
+        if _STEP.match(vertex.name) and not (vertex.cached and vertex.name in ran)
     )
     ended = max(vertex.ended for vertex in vertexes)
     return Trace(steps, (ended - began).total_seconds(), vertexes)

@@ -212,8 +212,9 @@ def _blind(here: Spot, before: Before) -> str:
     if recipe.remote(line):
         return f"ADD asks for {shown(recipe.remote(line)[0], 60)} anew in each build"
     if here.files() is None or before.spot.files() is None:
-        context = here.target.context
-        why = (context and context.problem) or "they are not on this machine"
+        contexts = (here.target.context, before.spot.target.context)
+        problems = [each.problem for each in contexts if each and each.problem]
+        why = problems[0] if problems else "they are not on this machine"
         return f"the files of the context: {why}"
     stages = {recipe.label(here.target.stages, n) for n in range(len(here.target.stages))}
     for name in recipe.origins(line):

@@ -111,16 +111,19 @@ def _places(
     """
     found = {digest: graph.place(each.vertex.name) for digest, each in seen.items()}
     early = {
-        (place.stage, place.of, each.targets)
+        (place.stage, place.of, name)
         for place, each in zip(found.values(), seen.values(), strict=True)
+        for name in each.targets
         if place and place.number == 1 and not place.instruction.startswith("FROM ")
     }
     for digest, place in found.items():
-        targets_ = seen[digest].targets
-        if place and (place.stage, place.of, targets_) in early:
-            target = next((targets[name] for name in targets_ if name in targets), None)
-            if target and _steps_in(target, place.stage) == place.of - 1:
+        for name in seen[digest].targets if place else ():
+            target = targets.get(name)
+            if place is None or target is None or (place.stage, place.of, name) not in early:
+                continue
+            if _steps_in(target, place.stage) == place.of - 1:
                 found[digest] = replace(place, number=place.number + 1)
+                break
     return found
 
 
