@@ -1,16 +1,126 @@
-"""Compare images, variants and builds."""
+"""Compare images, variants and builds, and sizes with what they were."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from invoke.context import Context
 
-from tasks.core import session
+from tasks.core import process, session
 from tasks.core.command import command
+from tasks.core.comparing import baseline as sizebase
+from tasks.core.comparing import beside, lock, pairs, renewing
+from tasks.core.errors import ProofFailed, UsageError
 from tasks.core.rebuilds import running
-from tasks.core.render import formats
+from tasks.core.render import beside as beside_table
+from tasks.core.render import comparison, formats, growth
 from tasks.core.render import variants as variants_table
+from tasks.core.session import Session
+
+#: Every task here may write its result several times.
+_OUTPUTS = ("output_",)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of every task that compares something."""
+
+    format_: str = ""
+    output_: Sequence[str] = ()
+    set_: Sequence[str] = ()
+    env_file: str | None = None
+    profile: str | None = None
+
+    def session(self, context: Context) -> Session:
+        """The session that the options ask for."""
+        return session.begin(context, self.env_file, self.profile, self.set_)
+
+
+ASKED = Asked()
+
+
+@command(
+    repeatable=_OUTPUTS,
+    positional=["from_", "to"],
+    help={
+        "from": "Image: a target, an image of the engine, or an archive.",
+        "to": "Image to compare it with, likewise.",
+        "platform": "Platform to compare, or all; default: the engine's own.",
+        "limit": "Rows of each table; default: 20. JSON always has all.",
+        "exit-code": "Exit with 1 if there is any difference.",
+    },
+)
+def images(
+    c: Context,
+    from_: str,
+    to: str,
+    platform: str = "",
+    limit: str = "",
+    exit_code: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """What differs between two images, A and B."""
+    sinks = formats.plan(asked.output_, asked.format_, comparison.FORMATS)
+    rows = _limit(limit)
+    pairs.check_platform(platform)
+    now = asked.session(c)
+    if now.dry:
+        process.note(f"dry run: {from_} and {to} would be read and compared")
+        return
+    found = pairs.compare(now, from_, to, platform)
+    formats.write(sinks, lambda name: comparison.render(found, name, rows))
+    if exit_code and found.differs:
+        raise ProofFailed(f"{from_} and {to} differ: {comparison.summary(found)}")
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={"to": "Variant, target, image or archive to measure against; default: baseline."},
+)
+def sizes(
+    c: Context,
+    target: Sequence[str] = (),
+    to: str = "",
+    all_: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """Sizes by service and variant, side by side."""
+    sinks = formats.plan(asked.output_, asked.format_, beside_table.FORMATS)
+    now = asked.session(c)
+    if now.dry:
+        process.note("dry run: the images would be measured and compared")
+        return
+    found = beside.compare(now, target, to, every=all_)
+    formats.write(sinks, lambda name: beside_table.render(found, name))
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={
+        "against": "Other lock, build record, or image of one target; default: sizes.lock.json.",
+        "update": "Write the sizes of today into sizes.lock.json.",
+    },
+)
+def baseline(
+    c: Context,
+    target: Sequence[str] = (),
+    against: str = "",
+    update: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """Compare sizes with sizes.lock.json; demand the limits."""
+    sinks = formats.plan(asked.output_, asked.format_, growth.FORMATS)
+    if update and against:
+        raise UsageError("compare.baseline takes either --update or --against")
+    now = asked.session(c)
+    if now.dry:
+        what = f"{lock.NAME} would be written" if update else "sizes would be compared"
+        process.note(f"dry run: {what}")
+        return
+    found = renewing.update(now, target) if update else sizebase.check(now, target, against)
+    formats.write(sinks, lambda name: growth.render(found, name))
+    sizebase.demand(found)
 
 
 @command(
@@ -35,7 +145,7 @@ def builds(
 
 
 @command(
-    repeatable=("output_",),
+    repeatable=_OUTPUTS,
     help={
         "verdicts": "Report of verify.*, as JSON; default: the verdicts that were kept.",
         "update": "Put the table into the pages of docs/ that have a place for it.",
@@ -46,16 +156,21 @@ def variants(
     target: Sequence[str] = (),
     verdicts: str = "",
     update: bool = False,
-    format_: str = "",
-    output_: Sequence[str] = (),
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
+    asked: Asked = ASKED,
 ) -> None:
     """Show sizes, seconds, cache and proofs of every variant."""
-    sinks = formats.plan(output_, format_, variants_table.FORMATS)
-    now = session.begin(c, env_file, profile, set_)
+    sinks = formats.plan(asked.output_, asked.format_, variants_table.FORMATS)
+    now = asked.session(c)
     found = running.variants(now, target, verdicts)
     formats.write(sinks, lambda name: variants_table.render(found, name))
     if update:
         running.update(now, found)
+
+
+def _limit(text: str) -> int:
+    """What `--limit` says. Raises UsageError for no such number."""
+    if not text:
+        return comparison.LIMIT
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text)):
+        raise UsageError(f"--limit {text!r}: expected a number of rows from 1 on")
+    return int(text)

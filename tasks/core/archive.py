@@ -35,7 +35,7 @@ PLAIN_LAYER = LAYER_TYPES[0]
 #: How many images one archive may hold, and layers one image; an engine puts 128 in place at most.
 MAX_IMAGES = 64
 MAX_LAYERS = 500
-_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
+PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 
 
 @dataclass(frozen=True)
@@ -229,6 +229,6 @@ def _platform(config: Mapping[str, Any], digest: str) -> str:
     words = [untrusted.text(config.get(key), where) for key in ("os", "architecture")]
     variant = untrusted.text(config.get("variant") or "", where)
     platform = "/".join([*words, variant] if variant else words)
-    if not _PLATFORM.fullmatch(platform):
+    if not PLATFORM.fullmatch(platform):
         raise Malformed(f"{where} is {platform[:80]!r}")
     return schema.PLATFORM_ALIASES.get(platform, platform)

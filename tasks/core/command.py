@@ -26,7 +26,7 @@ HELP = {
     "jobs": "Images proven side by side; default: as many as there are processors.",
     "names": "Targets or groups of the bake file, separated by commas.",
     "no-cache": "Build every step anew.",
-    "output": "File to write to, - for standard output (repeatable in verify.*).",
+    "output": "File to write to, - for standard output (repeatable in verify.*, compare.*).",
     "platform": "Platforms, separated by commas.",
     "profile": "Also read .env.PROFILE.",
     "push": "Push the images to REGISTRY.",

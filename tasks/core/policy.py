@@ -83,6 +83,12 @@ class Policy:
     source_text: str | None = None
     #: File of the dependencies that it changes, from the context; None: one is looked for.
     dependency_file: str | None = None
+    #: How much more than in `sizes.lock.json` may be pulled, in percent of it.
+    max_growth_percent: float | None = None
+    #: The same in MiB.
+    max_growth_mib: float | None = None
+    #: What may be pulled, in bytes, whatever the lock says.
+    max_bytes: int | None = None
     #: Proofs that apply, by id or glob.
     proofs: tuple[str, ...] = ("*",)
     #: Proofs that do not, by id or glob.

@@ -40,7 +40,12 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "memory_mib": (lambda value: value >= 6, "at least 6, the least that the engine takes"),
 }
 #: Numbers that may be 0.
-_FROM_ZERO = ("burst_requests", "max_wasted_mib", "observe_seconds", "owners")
+_FROM_ZERO = (
+    *("burst_requests", "max_growth_mib", "max_growth_percent", "max_wasted_mib"),
+    *("observe_seconds", "owners"),
+)
+#: The largest bytes of an image that make sense: a pebibyte.
+_MOST_BYTES = 2**50
 _KINDS: Mapping[str, str] = {field.name: str(field.type) for field in fields(Policy)}
 
 
@@ -142,7 +147,8 @@ def _list(value: Any, name: str, place: str) -> tuple[Any, ...]:
 def _number(value: Any, name: str, place: str, *, whole: bool) -> Any:
     least = 0 if name in _FROM_ZERO else 1 if whole else 5e-324
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = number and least <= value <= _LARGEST  # also refuses .inf and .nan
+    most = _MOST_BYTES if name == "max_bytes" else _LARGEST
+    number = number and least <= value <= most  # also refuses .inf and .nan
     if number and (isinstance(value, int) or not whole):
         return value
     if name in _FROM_ZERO:

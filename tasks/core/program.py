@@ -65,6 +65,7 @@ def _usage() -> Iterator[None]:
     except ParseError as error:
         said = " ".join(str(error).split()).rstrip("!.")
         said = re.sub(r"Flag <Argument: (\w+).*", _flag, said)
+        said = re.sub(r"(?<=\w)_(?=')", "", said)  # 'from_' is what Python has to call `--from`
         raise Exit(f"{said}; see: inv --list", code=BAD_USAGE) from None
     except (UnicodeDecodeError, AttributeError, TypeError) as error:
         # What invoke makes of an invoke.yaml that is no text, or no mapping of texts.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,7 +10,9 @@ from pathlib import Path
 
 from tasks.core import contents, daemon, imagefiles, process
 from tasks.core.builds import Build, Built, Wish, build
+from tasks.core.comparing import files
 from tasks.core.contents import Contents
+from tasks.core.digesting import DigestInspector
 from tasks.core.entries import FileEntry
 from tasks.core.optimizing import GROUP
 from tasks.core.proofs.catalogue import Proof
@@ -36,33 +37,6 @@ class Difference:
     layer: str
     path: str
     how: str
-
-
-@dataclass(frozen=True)
-class Digested:
-    """What a file held."""
-
-    digest: str
-
-
-class DigestInspector:
-    """Takes the digest of every file's content."""
-
-    def open(self, entry: FileEntry, head: bytes) -> _Digest:
-        """A probe for any file."""
-        return _Digest()
-
-
-class _Digest:
-    def __init__(self) -> None:
-        self._sum = hashlib.sha256()
-
-    def feed(self, piece: bytes) -> bool:
-        self._sum.update(piece)
-        return True
-
-    def result(self) -> Digested:
-        return Digested(self._sum.hexdigest())
 
 
 def verify(
@@ -156,14 +130,12 @@ def _entries(mine: Sequence[FileEntry], theirs: Sequence[FileEntry]) -> Iterator
 
 
 def _changes(one: FileEntry, other: FileEntry) -> Iterator[str]:
-    mine, theirs = one.finding(Digested), other.finding(Digested)
-    if mine != theirs or one.size_bytes != other.size_bytes:
-        yield f"content ({one.size_bytes} and {other.size_bytes} bytes)"
-    for name, words in (("kind", "kind"), ("mode", "permissions"), ("link", "link")):
-        if getattr(one, name) != getattr(other, name):
-            yield words
-    if (one.uid, one.gid) != (other.uid, other.gid):
-        yield "owner"
+    words = {
+        files.CONTENT: f"content ({one.size_bytes} and {other.size_bytes} bytes)",
+        files.MODE: "permissions",
+    }
+    for aspect in files.aspects(one, other):
+        yield words.get(aspect, aspect)
     if one.modified != other.modified:
         yield f"date ({one.modified} and {other.modified})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,3 +93,12 @@ def test_as_many_entries_as_there_may_be(place: Path) -> None:
     ran = verify(place, place.parent, SECONDS)
     assert ran.code in (0, 1), ran.err
     assert ran.peak_mib < PEAK_MIB
+
+
+def test_a_gibibyte_is_read_in_little_memory(place: Path) -> None:
+    noise = random.Random(1).randbytes(MIB)  # noqa: S311 - any bytes
+    stored = hostile.header(size=1024 * MIB) + noise * 1024 + bytes(1024)
+    place.write_bytes(hostile.of(stored))
+    ran = verify(place, place.parent, 2 * SECONDS)
+    assert ran.code in (0, 1), ran.err
+    assert ran.peak_mib < 200

@@ -9,9 +9,9 @@ import pytest
 from tasks.core import definitions, reproducing, secretvalues, settings, verification
 from tasks.core.catalogue import CATALOGUE
 from tasks.core.contents import Contents
+from tasks.core.digesting import DigestInspector
 from tasks.core.errors import UsageError
 from tasks.core.proofs import identity
-from tasks.core.reproducing import DigestInspector
 from tasks.core.session import Session
 from tasks.core.verdicts import Status
 from tests.unit import archives, layers

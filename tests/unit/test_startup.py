@@ -39,5 +39,6 @@ def test_every_task_says_what_it_does_on_one_line() -> None:
         *("build.print", "verify.production", "verify.tests", "report.sizes", "clean.all"),
         *("engine.status", "engine.up", "engine.down", "engine.settings"),
         *("bases.list", "bases.make", "clean.images", "clean.containers"),
+        *("compare.images", "compare.sizes", "compare.baseline"),
     }
     assert all(len(line.split()) > 1 for line in lines if line.strip())
