@@ -174,7 +174,7 @@ def _graft(stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str]) -> None:
     late = {
         target
         for path, target in whiteouts.items()
-        if _order(target.rpartition("/")[2]) < _order(path.rpartition("/")[2])
+        if path.rpartition("/")[0] == target.rpartition("/")[0] and _order(target) < _order(path)
     }
     _remove(stack, set(whiteouts.values()) - late)
     for path, value in nodes.items():
