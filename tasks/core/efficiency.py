@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.core.filetree import WHITEOUT, is_marker
+from tasks.core.finalpaths import upwards
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -59,10 +60,11 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
     """
     tally = _Tally()
     stack: _Nodes = {}
+    last = max((n for n, layer in enumerate(layers) if any(map(is_marker, layer.paths))), default=0)
     for number, layer in enumerate(layers):
         nodes, parents = _tree(layer)
         whiteouts = {path: _target(path) for path in nodes if is_marker(path)}
-        if number == 0:
+        if number == 0 and (last or whiteouts):
             stack = dict(nodes)  # dive looks into the first layer itself there
         sizes = _removed(stack, whiteouts.values())
         leaves = [path for path in nodes if path not in parents]
@@ -76,7 +78,8 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
             else:
                 tally.fail(_shown(path))
                 break
-        _graft(stack, nodes, whiteouts)
+        if number < last:
+            _graft(stack, nodes, whiteouts)
     return tally.result([sum(layer.sizes) for layer in layers])
 
 
@@ -163,7 +166,7 @@ def _removed(stack: Mapping[str, int], targets: Iterable[str]) -> dict[str, int]
     folders = {target for target in sizes if stack.get(target, 0) & 1}
     if folders:
         for path, value in stack.items():
-            for at in _upwards(path):
+            for at in upwards(path):
                 if at in folders:
                     sizes[at] += value >> 1
     return sizes
@@ -186,13 +189,6 @@ def _graft(stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str]) -> None:
 def _remove(stack: _Nodes, targets: set[str]) -> None:
     present = {target for target in targets if target in stack}
     if present:
-        gone = [path for path in stack if not present.isdisjoint(_upwards(path))]
+        gone = [path for path in stack if not present.isdisjoint(upwards(path))]
         for path in gone:
             del stack[path]
-
-
-def _upwards(path: str) -> Iterable[str]:
-    """The path and the folders it is in, without the root."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
