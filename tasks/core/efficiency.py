@@ -8,7 +8,7 @@ counts up to that point only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.core.filetree import WHITEOUT, is_marker
@@ -60,12 +60,12 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
     """
     tally = _Tally()
     stack: _Nodes = {}
-    last = max((n for n, layer in enumerate(layers) if any(map(is_marker, layer.paths))), default=0)
+    asked = {_target(path) for layer in layers for path in filter(is_marker, layer.paths)}
     for number, layer in enumerate(layers):
         nodes, parents = _tree(layer)
         whiteouts = {path: _target(path) for path in nodes if is_marker(path)}
-        if number == 0 and (last or whiteouts):
-            stack = dict(nodes)  # dive looks into the first layer itself there
+        if number == 0:
+            _put(stack, nodes, nodes, asked)  # dive looks into the first layer itself there
         sizes = _removed(stack, whiteouts.values())
         leaves = [path for path in nodes if path not in parents]
         if any(path in whiteouts and whiteouts[path] not in sizes for path in leaves):
@@ -78,8 +78,7 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
             else:
                 tally.fail(_shown(path))
                 break
-        if number < last:
-            _graft(stack, nodes, whiteouts)
+        _graft(stack, nodes, whiteouts, asked)
     return tally.result([sum(layer.sizes) for layer in layers])
 
 
@@ -172,7 +171,9 @@ def _removed(stack: Mapping[str, int], targets: Iterable[str]) -> dict[str, int]
     return sizes
 
 
-def _graft(stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str]) -> None:
+def _graft(
+    stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str], asked: Collection[str]
+) -> None:
     """Put a layer on the stack, in dive's order: names before ".wh." come before what removes."""
     late = {
         target
@@ -180,10 +181,16 @@ def _graft(stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str]) -> None:
         if path.rpartition("/")[0] == target.rpartition("/")[0] and _order(target) < _order(path)
     }
     _remove(stack, set(whiteouts.values()) - late)
-    for path, value in nodes.items():
-        if path not in whiteouts:
-            stack[path] = value
+    _put(stack, nodes, (path for path in nodes if path not in whiteouts), asked)
     _remove(stack, late)
+
+
+def _put(stack: _Nodes, nodes: _Nodes, paths: Iterable[str], asked: Collection[str]) -> None:
+    """Put ``paths`` there, as far as one of ``asked`` is about them."""
+    if asked:
+        for path in paths:
+            if any(each in asked for each in upwards(path)):
+                stack[path] = nodes[path]
 
 
 def _remove(stack: _Nodes, targets: set[str]) -> None:

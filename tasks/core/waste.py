@@ -64,24 +64,32 @@ def measure(layers: Sequence[LayerFiles], largest: int = 20) -> Waste:
     """
     numbers = _Numbers(layers)
     kept = bytearray(numbers.entries)
-    seen = []
-    for path, origin in finalpaths.final(layers):
-        if not kept[origin]:
-            kept[origin] = 1
-            seen.append((path, origin))
-    final_bytes = sum(numbers.size_bytes(origin) for _, origin in seen)
-    first = heapq.nsmallest(largest, seen, key=lambda each: (-numbers.size_bytes(each[1]), each[0]))
+    found = _largest_first(layers, numbers, kept)
+    first = heapq.nsmallest(max(largest, 1), found)[:largest]  # none of 0 would look at nothing
+    final_bytes = sum(
+        size
+        for start, (_, layer) in _starts(layers)
+        for at, size in enumerate(layer.sizes)
+        if kept[start + at]
+    )
     stored_bytes = sum(layer.content_bytes for layer in layers)
     return Waste(
         stored_bytes,
         final_bytes,
         stored_bytes - final_bytes,
         _losses(layers, kept),
-        tuple(
-            FoundFile(path, numbers.layer(origin), numbers.size_bytes(origin))
-            for path, origin in first
-        ),
+        tuple(FoundFile(path, numbers.layer(origin), -size) for size, path, origin in first),
     )
+
+
+def _largest_first(
+    layers: Sequence[LayerFiles], numbers: _Numbers, kept: bytearray
+) -> Iterator[tuple[int, str, int]]:
+    """Each file that is left as it sorts: its size below 0, path and origin; marks it as kept."""
+    for path, origin in finalpaths.final(layers):
+        if not kept[origin]:
+            kept[origin] = 1
+            yield -numbers.size_bytes(origin), path, origin
 
 
 class _Numbers:
