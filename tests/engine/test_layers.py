@@ -13,7 +13,7 @@ import pytest
 
 from tasks.core import layering, layerreport
 from tasks.core.layerreport import LayerReport
-from tests.engine import layered
+from tests.unit import layered
 from tests.engine.conftest import cannot_run
 
 
