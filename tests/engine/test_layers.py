@@ -13,8 +13,8 @@ import pytest
 
 from tasks.core import layering, layerreport
 from tasks.core.layerreport import LayerReport
-from tests.unit import layered
 from tests.engine.conftest import cannot_run
+from tests.unit import layered
 
 
 def dive_program() -> str:
