@@ -10,6 +10,7 @@ import random
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
 from typing import IO
 
@@ -17,9 +18,12 @@ from typing import IO
 _WORDS = [f"word{number % 977:x} " for number in range(4096)]
 
 
+FOLDER_FILES = 40
+
+
 @dataclass(frozen=True)
 class Shape:
-    """A layer: ``files`` of ``file_bytes`` each on average, and which layers' folders it removes."""
+    """A layer: ``files`` of ``file_bytes`` on average; of the layers ``removes`` it removes some."""
 
     seed: int
     files: int
@@ -56,11 +60,13 @@ def _add_layer(
     """Add a layer; its name in the archive and its diff id."""
     temporary = folder / "layer"
     with temporary.open("wb+") as file:
-        plain = _Hashed(gzip.open(file, "wb", compresslevel=6) if compressed else file)
-        with tarfile.open(fileobj=plain, mode="w|") as layer:  # type: ignore[call-overload]
+        packed = gzip.GzipFile("", "wb", 6, file, mtime=0) if compressed else None
+        plain = _Hashed(packed or file)
+        with tarfile.open(fileobj=plain, mode="w|") as layer:
             for member, content in _members(shape):
                 layer.addfile(member, content)
-        plain.close()
+        if packed:
+            packed.close()
         stored = hashlib.file_digest(_rewound(file), "sha256").hexdigest()
         member = tarfile.TarInfo(f"blobs/sha256/{stored}")
         member.size = file.tell()
@@ -73,20 +79,33 @@ def _members(shape: Shape) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     chance = random.Random(shape.seed)  # noqa: S311 - it has to be the same each time
     text = "".join(chance.choice(_WORDS) for _ in range(200_000)).encode()
     noise = chance.randbytes(len(text))
+    yield _folder("opt"), io.BytesIO()
+    yield _folder(f"opt/layer{shape.seed}"), io.BytesIO()
     for number in range(shape.files):
+        if number % FOLDER_FILES == 0:
+            for name in ("", "/lib"):
+                package = f"opt/layer{shape.seed}/package{number // FOLDER_FILES}"
+                yield _folder(package + name), io.BytesIO()
         size = chance.randint(0, 2 * shape.file_bytes)
-        name = f"opt/layer{shape.seed}/package{number // 40}/lib/module{number}.js"
+        name = f"opt/layer{shape.seed}/package{number // FOLDER_FILES}/lib/module{number}.js"
         source = noise if number % 3 == 0 else text
         at = chance.randrange(len(source))
         content = (source[at:] + source * (size // len(source) + 1))[:size]
         yield _member(name, size), io.BytesIO(content)
     for seed in shape.removes:
+        yield _folder(f"opt/layer{seed}"), io.BytesIO()
         yield _member(f"opt/layer{seed}/.wh.package{shape.seed % 7}", 0), io.BytesIO()
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, 0o644
+    return member
+
+
+def _folder(name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode = tarfile.DIRTYPE, 0o755
     return member
 
 
@@ -97,7 +116,7 @@ def _add(archive: tarfile.TarFile, content: bytes, name: str = "") -> str:
     return member.name
 
 
-def _rewound(file: IO[bytes]) -> IO[bytes]:
+def _rewound(file: BufferedRandom) -> BufferedRandom:
     file.seek(0)
     return file
 
@@ -105,14 +124,10 @@ def _rewound(file: IO[bytes]) -> IO[bytes]:
 class _Hashed:
     """Hashes what is written through it."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self._file = file
         self.hash = hashlib.sha256()
 
     def write(self, content: bytes) -> int:
         self.hash.update(content)
         return self._file.write(content)
-
-    def close(self) -> None:
-        if isinstance(self._file, gzip.GzipFile):
-            self._file.close()
