@@ -23,7 +23,7 @@ FOLDER_FILES = 40
 
 @dataclass(frozen=True)
 class Shape:
-    """A layer: ``files`` of ``file_bytes`` on average; of the layers ``removes`` it removes some."""
+    """A layer: ``files`` of ``file_bytes`` on average; ``removes`` are layers to take from."""
 
     seed: int
     files: int
@@ -62,7 +62,7 @@ def _add_layer(
     with temporary.open("wb+") as file:
         packed = gzip.GzipFile("", "wb", 6, file, mtime=0) if compressed else None
         plain = _Hashed(packed or file)
-        with tarfile.open(fileobj=plain, mode="w|") as layer:
+        with tarfile.open(fileobj=plain, mode="w|") as layer:  # type: ignore[call-overload]
             for member, content in _members(shape):
                 layer.addfile(member, content)
         if packed:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.core.filetree import WHITEOUT, is_marker
-from tasks.core.finalpaths import upwards
+from tasks.core.finalpaths import upwards, within
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -188,14 +188,13 @@ def _graft(
 def _put(stack: _Nodes, nodes: _Nodes, paths: Iterable[str], asked: Collection[str]) -> None:
     """Put ``paths`` there, as far as one of ``asked`` is about them."""
     if asked:
-        for path in paths:
-            if any(each in asked for each in upwards(path)):
-                stack[path] = nodes[path]
+        is_asked = within(asked)
+        stack.update((path, nodes[path]) for path in paths if is_asked(path))
 
 
 def _remove(stack: _Nodes, targets: set[str]) -> None:
     present = {target for target in targets if target in stack}
     if present:
-        gone = [path for path in stack if not present.isdisjoint(upwards(path))]
-        for path in gone:
+        is_gone = within(present)
+        for path in [path for path in stack if is_gone(path)]:
             del stack[path]

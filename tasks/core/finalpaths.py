@@ -7,7 +7,7 @@ or where links lead to folders that are written to, `filetree` decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -36,6 +36,26 @@ def upwards(path: str) -> Iterator[str]:
     while path:
         yield path
         path = path.rpartition("/")[0]
+
+
+def within(paths: Collection[str], folders: Collection[str] = ()) -> Callable[[str], bool]:
+    """Whether a path is one of ``paths`` or below it, or is below one of ``folders``.
+
+    What is asked of one file holds for its folder's other files too, so it is found out once.
+    """
+    known: dict[str, bool] = {"": "" in folders}
+
+    def is_below(folder: str) -> bool:
+        new = []
+        while folder not in known:
+            new.append(folder)
+            folder = folder.rpartition("/")[0]
+        found = known[folder]
+        for each in reversed(new):
+            found = known[each] = found or each in paths or each in folders
+        return found
+
+    return lambda path: path in paths or is_below(path.rpartition("/")[0])
 
 
 def _is_simple(layers: Sequence[LayerFiles]) -> bool:
@@ -83,12 +103,9 @@ def _remove(stack: dict[str, int], layer: LayerFiles) -> None:
         elif not name.startswith(RESERVED):
             gone.add(f"{folder}{slash}{name.removeprefix(WHITEOUT)}")
     if gone or emptied:
-        for path in [path for path in stack if _is_gone(path, gone, emptied)]:
+        is_gone = within(gone, emptied)
+        for path in [path for path in stack if is_gone(path)]:
             del stack[path]
-
-
-def _is_gone(path: str, gone: set[str], emptied: set[str]) -> bool:
-    return any(each in gone or each.rpartition("/")[0] in emptied for each in upwards(path))
 
 
 def _of_tree(layers: Sequence[LayerFiles]) -> Iterator[tuple[str, int]]:
