@@ -85,7 +85,7 @@ def history(
     platform: str = "",
     asked: Written = WRITTEN,
 ) -> None:
-    """Every instruction and what it added; the sum is the image."""
+    """Every instruction, and the bytes that it added."""
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
     wanted = pictures.asked(image, archive, target, platform)
     now = session.begin(c, asked.env_file, asked.profile, asked.set_)

@@ -8,10 +8,11 @@ counts up to that point only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.core.filetree import WHITEOUT, is_marker
+from tasks.core.finalpaths import upwards, within
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -59,11 +60,12 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
     """
     tally = _Tally()
     stack: _Nodes = {}
+    asked = {_target(path) for layer in layers for path in filter(is_marker, layer.paths)}
     for number, layer in enumerate(layers):
         nodes, parents = _tree(layer)
         whiteouts = {path: _target(path) for path in nodes if is_marker(path)}
         if number == 0:
-            stack = dict(nodes)  # dive looks into the first layer itself there
+            _put(stack, nodes, nodes, asked)  # dive looks into the first layer itself there
         sizes = _removed(stack, whiteouts.values())
         leaves = [path for path in nodes if path not in parents]
         if any(path in whiteouts and whiteouts[path] not in sizes for path in leaves):
@@ -76,7 +78,7 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
             else:
                 tally.fail(_shown(path))
                 break
-        _graft(stack, nodes, whiteouts)
+        _graft(stack, nodes, whiteouts, asked)
     return tally.result([sum(layer.sizes) for layer in layers])
 
 
@@ -163,36 +165,36 @@ def _removed(stack: Mapping[str, int], targets: Iterable[str]) -> dict[str, int]
     folders = {target for target in sizes if stack.get(target, 0) & 1}
     if folders:
         for path, value in stack.items():
-            for at in _upwards(path):
+            for at in upwards(path):
                 if at in folders:
                     sizes[at] += value >> 1
     return sizes
 
 
-def _graft(stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str]) -> None:
+def _graft(
+    stack: _Nodes, nodes: _Nodes, whiteouts: Mapping[str, str], asked: Collection[str]
+) -> None:
     """Put a layer on the stack, in dive's order: names before ".wh." come before what removes."""
     late = {
         target
         for path, target in whiteouts.items()
-        if _order(target.rpartition("/")[2]) < _order(path.rpartition("/")[2])
+        if path.rpartition("/")[0] == target.rpartition("/")[0] and _order(target) < _order(path)
     }
     _remove(stack, set(whiteouts.values()) - late)
-    for path, value in nodes.items():
-        if path not in whiteouts:
-            stack[path] = value
+    _put(stack, nodes, (path for path in nodes if path not in whiteouts), asked)
     _remove(stack, late)
+
+
+def _put(stack: _Nodes, nodes: _Nodes, paths: Iterable[str], asked: Collection[str]) -> None:
+    """Put ``paths`` there, as far as one of ``asked`` is about them."""
+    if asked:
+        is_asked = within(asked)
+        stack.update((path, nodes[path]) for path in paths if is_asked(path))
 
 
 def _remove(stack: _Nodes, targets: set[str]) -> None:
     present = {target for target in targets if target in stack}
     if present:
-        gone = [path for path in stack if not present.isdisjoint(_upwards(path))]
-        for path in gone:
+        is_gone = within(present)
+        for path in [path for path in stack if is_gone(path)]:
             del stack[path]
-
-
-def _upwards(path: str) -> Iterable[str]:
-    """The path and the folders it is in, without the root."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]

@@ -38,13 +38,12 @@ class LayerFiles:
     links: dict[int, str] = field(default_factory=dict)
 
     def entries(self) -> Iterator[FileEntry]:
-        """The entries again: those of a regular file carry their number in ``found``."""
+        """The entries again, as far as they are known: without modes, owners and dates."""
         for number, (path, size, letter) in enumerate(
             zip(self.paths, self.sizes, self.kinds, strict=True)
         ):
-            found = (number,) if letter == "f" else ()
             link = self.links.get(number, "")
-            yield FileEntry(path, KINDS[letter], 0, 0, 0, size, link=link, found=found)
+            yield FileEntry(path, KINDS[letter], 0, 0, 0, size, link=link)
 
     @property
     def content_bytes(self) -> int:

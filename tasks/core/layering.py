@@ -57,15 +57,15 @@ def from_engine(root: Path, engine: Engine, reference: str) -> tuple[Layered, ..
     Raises UsageError where there is no such image, or one that is damaged.
     """
     with closing(daemon.connect(engine)) as client:
-        if not daemon.has_image(client, reference):
-            raise UsageError(f"the engine has no image {reference}: build or pull it first")
         return _from_engine(root, client, engine.host, reference)
 
 
 def _from_engine(
     root: Path, client: DockerClient, host: str, reference: str
 ) -> tuple[Layered, ...]:
-    told = client.api.inspect_image(reference)
+    told = daemon.inspected(client, reference)
+    if told is None:
+        raise UsageError(f"the engine has no image {reference}: build or pull it first")
     image_id, size_bytes = str(told["Id"]), int(told["Size"])
     known = _remembered(root, image_id, size_bytes, reference)
     if known is not None:

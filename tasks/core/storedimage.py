@@ -28,13 +28,18 @@ def files(
     `Blob` has seen are its LayerFiles. Raises Malformed for an image that is damaged.
     """
     documents = _Documents(store, json.dumps({"manifests": [descriptor]}).encode())
+    if layout.path(str(descriptor.get("digest"))) not in documents:
+        return None
     wanted = dict(_layers(documents))
     if any(store.size_bytes(digest) is None for digest in wanted):
         return None
     allowance = Allowance()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         jobs = [pool.submit(_layer, root, store, *pair, allowance) for pair in wanted.items()]
-        read = [job.result() for job in jobs]
+        try:
+            read = [job.result() for job in jobs]
+        except FileNotFoundError:  # the image is being removed: the engine will say so
+            return None
     return {**documents, **{layout.path(blob.digest): blob for blob in read}}
 
 

@@ -7,13 +7,14 @@ figures leave out.
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
 
-from tasks.core import filetree
-from tasks.core.entries import FileEntry, Kind
+from tasks.core import filetree, finalpaths
 from tasks.core.filetree import OPAQUE, RESERVED, WHITEOUT
 from tasks.core.layerfiles import LayerFiles
 
@@ -61,67 +62,92 @@ def measure(layers: Sequence[LayerFiles], largest: int = 20) -> Waste:
 
     Raises Malformed for layers that no engine could put in place.
     """
-    kept: set[tuple[int, int]] = set()
-    final_bytes = 0
-    seen: list[FoundFile] = []
-    for entry in filetree.stacked(_marked(n, layer) for n, layer in enumerate(layers)).values():
-        origin = entry.finding(_Origin)
-        if origin is None or (origin.layer, origin.number) in kept:
-            continue
-        kept.add((origin.layer, origin.number))
-        final_bytes += entry.size_bytes
-        seen.append(FoundFile(entry.path, origin.layer, entry.size_bytes))
-    seen.sort(key=lambda each: (-each.size_bytes, each.path))
+    numbers = _Numbers(layers)
+    kept = bytearray(numbers.entries)
+    found = _largest_first(layers, numbers, kept)
+    first = heapq.nsmallest(max(largest, 1), found)[:largest]  # none of 0 would look at nothing
+    final_bytes = sum(
+        size
+        for start, (_, layer) in _starts(layers)
+        for at, size in enumerate(layer.sizes)
+        if kept[start + at]
+    )
     stored_bytes = sum(layer.content_bytes for layer in layers)
     return Waste(
         stored_bytes,
         final_bytes,
         stored_bytes - final_bytes,
         _losses(layers, kept),
-        tuple(seen[:largest]),
+        tuple(FoundFile(path, numbers.layer(origin), -size) for size, path, origin in first),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a file was written: the layer, and the number of its entry there."""
-
-    layer: int
-    number: int
-
-
-def _marked(layer: int, files: LayerFiles) -> Iterator[FileEntry]:
-    """Entries that say where they come from, also under other names and in other places."""
-    for number, entry in enumerate(files.entries()):
-        written = entry.kind is Kind.FILE
-        yield replace(entry, found=(_Origin(layer, number),)) if written else entry
+def _largest_first(
+    layers: Sequence[LayerFiles], numbers: _Numbers, kept: bytearray
+) -> Iterator[tuple[int, str, int]]:
+    """Each file that is left as it sorts: its size below 0, path and origin; marks it as kept."""
+    for path, origin in finalpaths.final(layers):
+        if not kept[origin]:
+            kept[origin] = 1
+            yield -numbers.size_bytes(origin), path, origin
 
 
-def _losses(layers: Sequence[LayerFiles], kept: set[tuple[int, int]]) -> tuple[Loss, ...]:
-    changes = _Changes(layers)
+class _Numbers:
+    """Entries of all layers, counted through: which layer and size each has."""
+
+    def __init__(self, layers: Sequence[LayerFiles]) -> None:
+        self._layers = layers
+        counts = [len(layer.paths) for layer in layers]
+        self._starts = [0, *accumulate(counts)]
+        self.entries = self._starts[-1]
+
+    def layer(self, origin: int) -> int:
+        return bisect_right(self._starts, origin) - 1
+
+    def size_bytes(self, origin: int) -> int:
+        layer = self.layer(origin)
+        return self._layers[layer].sizes[origin - self._starts[layer]]
+
+
+def _losses(layers: Sequence[LayerFiles], kept: bytearray) -> tuple[Loss, ...]:
+    lost = [
+        (number, at)
+        for start, (number, layer) in _starts(layers)
+        for at, letter in enumerate(layer.kinds)
+        if letter == "f" and not kept[start + at] and not _is_plain_marker(layer, at)
+    ]
+    changes = _Changes(layers, {layers[number].paths[at] for number, at in lost})
     sums: dict[tuple[int, int | None, str], list[int]] = defaultdict(lambda: [0, 0])
-    for number, layer in enumerate(layers):
-        for at, (path, size, letter) in enumerate(
-            zip(layer.paths, layer.sizes, layer.kinds, strict=True)
-        ):
-            nothing = not size and filetree.is_marker(path)
-            if letter == "f" and not nothing and (number, at) not in kept:
-                gone_in, cause = changes.first(path, number, at)
-                total = sums[number, gone_in, cause]
-                total[0] += 1
-                total[1] += size
+    for number, at in lost:
+        gone_in, cause = changes.first(layers[number].paths[at], number, at)
+        total = sums[number, gone_in, cause]
+        total[0] += 1
+        total[1] += layers[number].sizes[at]
     found = [Loss(*key, files=files, wasted_bytes=size) for key, (files, size) in sums.items()]
     found.sort(key=lambda each: (-each.wasted_bytes, each.layer, each.path))
     return tuple(found)
 
 
-class _Changes:
-    """Which layers replaced or removed which path; those above a file took it away."""
+def _starts(layers: Sequence[LayerFiles]) -> Iterator[tuple[int, tuple[int, LayerFiles]]]:
+    """Each layer with its number, and the number of its first entry among all entries."""
+    starts = accumulate((len(layer.paths) for layer in layers), initial=0)
+    return zip(starts, enumerate(layers), strict=False)
 
-    def __init__(self, layers: Sequence[LayerFiles]) -> None:
+
+def _is_plain_marker(layer: LayerFiles, at: int) -> bool:
+    """Whiteouts are files, too; they count only if they have a size, which they should not."""
+    return not layer.sizes[at] and filetree.is_marker(layer.paths[at])
+
+
+class _Changes:
+    """Which layers replaced or removed the paths that matter, or folders that they are in."""
+
+    def __init__(self, layers: Sequence[LayerFiles], paths: set[str]) -> None:
+        self._paths = paths
+        self._wanted = {above for path in paths for above in finalpaths.upwards(path)} | {""}
         #: By path, the layers that removed it or put something other than a folder there.
         self._gone: dict[str, list[int]] = defaultdict(list)
-        #: By folder, the layers that emptied it.
+        #: By folder, the layers that emptied it; by path, those that have an entry for it.
         self._emptied: dict[str, list[int]] = defaultdict(list)
         self._written: dict[str, list[int]] = defaultdict(list)
         self._last: dict[tuple[int, str], int] = {}
@@ -130,30 +156,29 @@ class _Changes:
                 self._note(number, at, path, letter)
 
     def _note(self, layer: int, at: int, path: str, letter: str) -> None:
-        folder, slash, name = path.rpartition("/")
-        if name == OPAQUE:
-            self._emptied[folder].append(layer)
-        elif name.startswith(RESERVED):
-            return
-        elif name.startswith(WHITEOUT):
-            self._gone[f"{folder}{slash}{name.removeprefix(WHITEOUT)}"].append(layer)
-        elif letter == "d":
-            self._written[path].append(layer)
-        else:
-            self._gone[path].append(layer)
-            self._written[path].append(layer)
-            self._last[layer, path] = at
+        if filetree.is_marker(path):
+            folder, slash, name = path.rpartition("/")
+            if name == OPAQUE and folder in self._wanted:
+                self._emptied[folder].append(layer)
+            removed = f"{folder}{slash}{name.removeprefix(WHITEOUT)}"
+            if not name.startswith(RESERVED) and removed in self._wanted:
+                self._gone[removed].append(layer)
+        elif path in self._wanted:
+            if letter != "d":
+                self._gone[path].append(layer)
+            if path in self._paths:
+                self._written[path].append(layer)
+                self._last[layer, path] = at
 
     def first(self, path: str, layer: int, at: int) -> tuple[int | None, str]:
         """The first change that took ``path``, written by ``layer``, away: its layer and path."""
         if self._last.get((layer, path), at) != at:
             return layer, path
         found = [(each, path) for each in _above(self._written.get(path, ()), layer)]
-        folder = path
-        while folder:
+        for folder in finalpaths.upwards(path):
             found += [(each, folder) for each in _above(self._gone.get(folder, ()), layer)]
-            folder = folder.rpartition("/")[0]
-            found += [(each, folder) for each in _above(self._emptied.get(folder, ()), layer)]
+            above = folder.rpartition("/")[0]
+            found += [(each, above) for each in _above(self._emptied.get(above, ()), layer)]
         return min(found, key=lambda each: (each[0], len(each[1]))) if found else (None, path)
 
 
