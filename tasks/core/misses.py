@@ -84,7 +84,8 @@ def _miss(
     if not known:
         text = f"never there: no earlier record has {target.name}"
         return Miss(step, name, (Reason(FIRST, text),))
-    old, was, before = _counterpart(here, known)
+    alike = [(old, was) for old, was in known if here.platform in _platforms(old, was)]
+    old, was, before = _counterpart(here, alike or known)
     reasons = tuple(_reasons(record, old, here, was, before))
     return Miss(step, name, reasons, old.id)
 
@@ -158,7 +159,7 @@ def aligned(now: Sequence[Line], then: Sequence[Line], at: int) -> tuple[int | N
 def _reasons(
     record: Record, old: Record, here: Spot, was: TargetRecord, before: Before | None
 ) -> Iterator[Reason]:
-    platforms = {s.platform or old.engine.platform for s in stepplaces.steps_of(old, was.name)}
+    platforms = _platforms(old, was)
     if here.platform not in platforms:
         listed = ", ".join(sorted(platforms))
         yield Reason(PLATFORM, f"platform {here.platform} is new (before: {listed})")
@@ -172,6 +173,12 @@ def _reasons(
     if not found:
         found = list(_without_difference(record, old, here, before))
     yield from found
+
+
+def _platforms(record: Record, target: TargetRecord) -> set[str]:
+    """What the steps of ``target`` were for."""
+    steps = stepplaces.steps_of(record, target.name)
+    return {step.platform or record.engine.platform for step in steps}
 
 
 def _above(here: Spot, there: Spot) -> Iterator[Reason]:
