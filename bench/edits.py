@@ -6,14 +6,12 @@ run, so that no cache has the answer.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-from tasks.core.errors import UsageError
+from tasks.core.rebuilds import edits
 
 EMULATED = "emulated"
-LOCK = "package-lock.json"
 
 #: Texts that a service shows or logs, and that no test is strict about: they reach the bundle, as
 #: a comment would not. Each stands on a line of its own.
@@ -33,40 +31,6 @@ TEXTS = {
         ("src/App.tsx", "Slipway board"),
     ),
 }
-
-#: Small packages that need no other and that no service has: name, version, integrity.
-PACKAGES = (
-    (
-        "escape-html",
-        "1.0.3",
-        "sha512-NiSupZ4OeuGwr68lGIeym/ksIZMJodUGOSCZ/FSnTxcrekbvqrgdUxlJOMpijaKZVjAJrWrGs/6Jy8OMuyj9ow==",
-    ),
-    (
-        "ee-first",
-        "1.1.1",
-        "sha512-WMwm9LhRUo+WUaRN+vRuETqG89IgZphVSNkdFgeb6sS/E4OrDIN7t48CAewSHXc6C8lefD8KKfr5vY61brQlow==",
-    ),
-    (
-        "inherits",
-        "2.0.4",
-        "sha512-k/vGaX4/Yla3WzyMCvTQOXYeIHvqOKtnqBduzTHpzpQZzAskKMhZ2K+EnBiSM9zGSoIFeMpXKxa4dYeZIQqewQ==",
-    ),
-    (
-        "xtend",
-        "4.0.2",
-        "sha512-LKYU1iAXJXUgAXn9URjiu+MWhyUXHsvfp7mcuYm9dSUKK0/CjtrUwFAxD82/mCWbtLsGjFIad0wIsod4zrTAEQ==",
-    ),
-    (
-        "vary",
-        "1.1.2",
-        "sha512-BNGbWLfd0eUPabhkXUVm0j8uuvREyTh5ovRa/dyow/BqAbZJyC+5fU+IzQOzmAKzYqYRAISoRhdQr3eIZ/PXqg==",
-    ),
-    (
-        "unpipe",
-        "1.0.0",
-        "sha512-pjy2bYhSsufwWlKwPc+l3cN7+wuJlK6uz0YdJEOlQDbl6jo/YlPi4mb8agUkVC8BF7V8NuzeyPNqRksA3hztKQ==",
-    ),
-)
 
 #: Under emulation tests take long: file, text, and what it becomes so that none runs out of time.
 PATIENCE = (
@@ -104,24 +68,8 @@ def change_line(root: Path, service: str, run: int, mark: str) -> None:
 
 
 def change_dependency(root: Path, service: str, run: int, mark: str) -> None:
-    """Add a development dependency with its lock entry, or take it away if it is there.
-
-    The description changes too: no build before this bench had the same package.json.
-    """
-    package, version, integrity = PACKAGES[run % len(PACKAGES)]
-    manifest_path, lock_path = (root / service / name for name in ("package.json", LOCK))
-    manifest, lock = (json.loads(path.read_text()) for path in (manifest_path, lock_path))
-    key = f"node_modules/{package}"
-    for described in (manifest, lock["packages"][""]):
-        wanted = described["devDependencies"]
-        wanted.pop(package) if key in lock["packages"] else wanted.update({package: version})
-    if key in lock["packages"]:
-        del lock["packages"][key]
-    else:
-        lock["packages"][key] = {"version": version, "integrity": integrity, "dev": True}
-    manifest["description"] = f"{manifest['description'].partition(' (')[0]} ({mark} {run})"
-    for path, document in ((manifest_path, manifest), (lock_path, lock)):
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """Add a development dependency with its lock entry, or take it away if it is there."""
+    edits.change_npm(root / service, run, mark)
 
 
 def prepare(root: Path) -> None:
@@ -161,9 +109,4 @@ def emulated(text: str) -> str:
 
 
 def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise UsageError(
-            f"{path.name} has {old!r} {text.count(old)} times, not once: mend bench/edits.py"
-        )
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    edits.replace_once(path, old, new, "bench/edits.py")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,9 +13,11 @@ from time import monotonic
 
 from bench import edits
 from bench.cases import Case, Side
-from tasks.core import builds, cleaning, daemon, process, settings
+from tasks.core import builds, process, settings
 from tasks.core.builds import Wish
 from tasks.core.errors import BuildFailed
+from tasks.core.rebuilds import scratch
+from tasks.core.render.progress import minutes
 from tasks.core.session import ROOT, Session
 
 PROJECT = "slipway-bench"
@@ -89,12 +90,14 @@ def measure(jobs: Sequence[Job], done: list[Timing]) -> None:
     Whatever happens, the images and the copy are removed. Raises what ``builds.build`` raises.
     """
     mark = secrets.token_hex(3)
-    with _copy() as root, _images_removed(root):
+    with _copy() as root, scratch.images_removed(session(root).engine, PROJECT):
         for number, job in enumerate(jobs):
             if job.run is not None and job.case.edit is not None and job.side == "a":
                 job.case.edit(root, job.service, job.run, mark)
             left = remaining_seconds(jobs[number:], done)
-            process.note(f"[{number + 1}/{len(jobs)}] {described(job)} … about {_minutes(left)}")
+            process.note(
+                f"[{number + 1}/{len(jobs)}] {described(job)} … about {minutes(left)} left"
+            )
             done.append(Timing(job, _build(root, job)))
             process.note(f"    {done[-1].seconds:.1f} s")
 
@@ -132,30 +135,8 @@ def session(root: Path, platforms: Sequence[str] = ()) -> Session:
 @contextmanager
 def _copy() -> Iterator[Path]:
     """What of the repository is built, and not committed changes too, prepared for measuring."""
-    argv = ("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = process.read((*argv, "--", *SOURCES)).stdout
     with tempfile.TemporaryDirectory(prefix=f"{PROJECT}-") as name:
         root = Path(name)
-        for path in filter(None, listed.split("\0")):
-            if (ROOT / path).is_file():
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / path, root / path)
+        scratch.copy_tree(ROOT, root, SOURCES)
         edits.prepare(root)
         yield root
-
-
-@contextmanager
-def _images_removed(root: Path) -> Iterator[None]:
-    """Remove every image of the bench at the end, also those that lost their names to others."""
-    try:
-        yield
-    finally:
-        engine = session(root).engine
-        with closing(daemon.connect(engine)) as client:
-            items = cleaning.find(client, PROJECT, containers=False, images=True)
-        for item in items:
-            process.read(cleaning.remove_command(engine.docker, item), env=engine.environment)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s left" if seconds < 100 else f"{seconds / 60:.0f} min left"

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import contenders, expressing, filling, measuring, report, standing
+from bench import contenders, expressing, measuring, report, standing
 from bench.contenders import HADOLINT, STRUCTURE, TRIVY, Findings
 from bench.standing import SLIPWAY, Row
-from tasks.core import daemon, process
+from tasks.core import daemon, filling, process
 from tasks.core.command import boundary
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, SlipwayError

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench import filling
 from bench.cases import Case
 from bench.measuring import Timing
-from tasks.core import engine, process
+from tasks.core import filling
 from tasks.core.endpoint import Engine
 from tasks.core.errors import UsageError
+from tasks.core.rebuilds import machine
 from tasks.core.render import tables
 from tasks.core.session import ROOT
 
@@ -130,16 +128,7 @@ def stored(path: Path, known: Sequence[Case]) -> tuple[tuple[Row, ...], str]:
 
 def circumstances(used: Engine) -> str:
     """One line on where and when the figures arose."""
-    details = engine.details(used)
-    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    commit = process.read(
-        ("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=9", "--exclude=*")
-    ).stdout.strip()
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {details.native}, "
-        f"{os.cpu_count()} processors, {gib:.0f} GiB of memory, engine {details.version}, "
-        f"buildx {details.buildx}, {details.storage} image store."
-    )
+    return machine.circumstances(ROOT, used)
 
 
 def update(path: Path, found: Sequence[Row], circumstances: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from bench import filling, measuring, report
-from tasks.core import process
+from bench import measuring, report
+from tasks.core import filling, process
 from tasks.core.command import boundary
 from tasks.core.errors import OutOfReach, SlipwayError
 from tasks.core.render import output, tables

@@ -1,4 +1,4 @@
-"""Compare images with each other, and their sizes with what they were."""
+"""Compare images, variants and builds, and sizes with what they were."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from tasks.core.command import command
 from tasks.core.comparing import baseline as sizebase
 from tasks.core.comparing import beside, lock, pairs, renewing
 from tasks.core.errors import ProofFailed, UsageError
+from tasks.core.rebuilds import running
 from tasks.core.render import beside as beside_table
 from tasks.core.render import comparison, formats, growth
+from tasks.core.render import variants as variants_table
 from tasks.core.session import Session
 
 #: Every task here may write its result several times.
@@ -119,6 +121,50 @@ def baseline(
     found = renewing.update(now, target) if update else sizebase.check(now, target, against)
     formats.write(sinks, lambda name: growth.render(found, name))
     sizebase.demand(found)
+
+
+@command(
+    help={
+        "runs": "Builds of each scenario; the median counts (default: 3).",
+        "scenario": "Some of: cold,warm,source,dependency; default: all.",
+    }
+)
+def builds(
+    c: Context,
+    target: Sequence[str] = (),
+    runs: str = "3",
+    scenario: str = "",
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Build in a copy, again and again, and take the time."""
+    wish = running.wish(target, runs, scenario, set_)
+    now = session.begin(c, env_file, profile, [*set_, *wish.settings])
+    running.builds(now, wish)
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={
+        "verdicts": "Report of verify.*, as JSON; default: the verdicts that were kept.",
+        "update": "Put the table into the pages of docs/ that have a place for it.",
+    },
+)
+def variants(
+    c: Context,
+    target: Sequence[str] = (),
+    verdicts: str = "",
+    update: bool = False,
+    asked: Asked = ASKED,
+) -> None:
+    """Show sizes, seconds, cache and proofs of every variant."""
+    sinks = formats.plan(asked.output_, asked.format_, variants_table.FORMATS)
+    now = asked.session(c)
+    found = running.variants(now, target, verdicts)
+    formats.write(sinks, lambda name: variants_table.render(found, name))
+    if update:
+        running.update(now, found)
 
 
 def _limit(text: str) -> int:

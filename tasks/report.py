@@ -1,37 +1,96 @@
-"""Measure images."""
+"""Measure images and builds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from invoke.context import Context
 
-from tasks.core import cachereport, recordstore, session
+from tasks.core import cachereport, layerreport, pictures, recordstore, session
 from tasks.core import sizes as measuring
 from tasks.core import timeline as timelines
 from tasks.core.command import command
+from tasks.core.errors import UsageError
+from tasks.core.page import drawing, gathering
 from tasks.core.render import cache as cache_table
-from tasks.core.render import formats, output, tables
+from tasks.core.render import formats, output
+from tasks.core.render import layers as layer_tables
 from tasks.core.render import records as record_table
 from tasks.core.render import timeline as timeline_table
 
+MOST_FILES = 1000
+_OUTPUTS = ("output_",)
+_HELP = {
+    "image": "Image in the engine, by name or digest.",
+    "archive": "Image archive (docker or OCI) or OCI folder, instead of an image.",
+}
 
-@command()
+
+@dataclass(frozen=True)
+class Written:
+    """The options of every task here: where the result goes, and the settings."""
+
+    format_: str = ""
+    output_: Sequence[str] = ()
+    set_: Sequence[str] = ()
+    env_file: str | None = None
+    profile: str | None = None
+
+
+WRITTEN = Written()
+
+
+@command(repeatable=_OUTPUTS)
 def sizes(
-    c: Context,
-    target: Sequence[str] = (),
-    all_: bool = False,
-    format_: str = "text",
-    output_: str | None = None,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
+    c: Context, target: Sequence[str] = (), all_: bool = False, asked: Written = WRITTEN
 ) -> None:
     """Show image sizes, and how much smaller they became."""
-    tables.choose(format_, measuring.FORMATS)
-    now = session.begin(c, env_file, profile, set_)
+    sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
+    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
     measured = measuring.measure(now, now.everything(), target, every=all_)
-    output.emit(measuring.render(measured, format_), output_)
+    formats.write(sinks, lambda name: measuring.render(measured, name))
+
+
+@command(
+    repeatable=_OUTPUTS,
+    help={**_HELP, "largest": "How many of the largest files are shown (default: 10)."},
+)
+def layers(
+    c: Context,
+    image: str = "",
+    archive: str = "",
+    target: Sequence[str] = (),
+    platform: str = "",
+    largest: str = "10",
+    asked: Written = WRITTEN,
+) -> None:
+    """What each layer costs, what is wasted, what is large."""
+    sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
+    wanted = pictures.asked(image, archive, target, platform)
+    if not (largest.isascii() and largest.isdigit() and int(largest[:9]) <= MOST_FILES):
+        raise UsageError(f"--largest {largest!r}: expected a number from 0 to {MOST_FILES}")
+    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
+    found = pictures.read(now, wanted)
+    reports = [layerreport.analyse(name, each, int(largest)) for name, each in found]
+    formats.write(sinks, lambda name: layer_tables.render(reports, name))
+
+
+@command(repeatable=_OUTPUTS, help=_HELP)
+def history(
+    c: Context,
+    image: str = "",
+    archive: str = "",
+    target: Sequence[str] = (),
+    platform: str = "",
+    asked: Written = WRITTEN,
+) -> None:
+    """Every instruction, and the bytes that it added."""
+    sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
+    wanted = pictures.asked(image, archive, target, platform)
+    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
+    images = [(name, each.image) for name, each in pictures.read(now, wanted)]
+    formats.write(sinks, lambda name: layer_tables.history(images, name))
 
 
 @command(repeatable=["output_"])
@@ -67,3 +126,28 @@ def timeline(c: Context, record: str = "", format_: str = "", output_: Sequence[
     now = session.begin(c)
     made = timelines.make(recordstore.find(now.root, record))
     formats.write(sinks, lambda format_: timeline_table.render(made, format_))
+
+
+@command(
+    help={
+        "output": "File to write; default: .slipway/report.html.",
+        "verdicts": "Report of verify.*, as JSON; default: the verdicts that were kept.",
+        "record": "Build to show, by the beginning of its id; default: the newest.",
+    }
+)
+def html(
+    c: Context,
+    target: Sequence[str] = (),
+    verdicts: str = "",
+    record: str = "",
+    output_: str = "",
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """Write everything known to one page that works offline."""
+    if output_:
+        output.check(output_)
+    now = session.begin(c, env_file, profile, set_)
+    page = drawing.html(gathering.gather(now, target, verdicts, record))
+    output.emit(page, output_ or str(drawing.place(now.root)))

@@ -11,6 +11,7 @@ from tasks.core import (
     catalogue,
     definitions,
     indexes,
+    kept,
     proving,
     reproducing,
     schema,
@@ -208,6 +209,7 @@ def _prove(context: Context, asked: Asked, prove: Prove) -> None:
     found = prove(now, jobs)
     if now.dry:
         return
+    kept.store(now.root, found)
     formats.write(sinks, lambda name: _rendered(now, found, name, asked.all_))
     verdicts.demand(found, least)
 

@@ -117,6 +117,22 @@ def _images(files: Mapping[str, Blob], reference: str, image_id: str) -> Iterato
         raise Malformed("it has neither index.json nor manifest.json")
 
 
+def layer_digests(files: Mapping[str, Blob], described: Descriptor) -> list[tuple[str, str]]:
+    """The digest and the diff id of each layer of a manifest; none if its content was left out.
+
+    What they lead to need not be there. Raises Malformed for documents that make no sense.
+    """
+    where = f"manifest {described.digest}"
+    manifest = layout.document(files, described)
+    config = layout.descriptor(manifest.get("config"), f"config of {where}")
+    if layout.path(config.digest) not in files:
+        return []
+    entries = untrusted.sequence(manifest.get("layers"), f"layers of {where}")
+    diff_ids = _diff_ids(layout.document(files, config), config.digest, len(entries))
+    digests = [layout.descriptor(entry, f"layer of {where}").digest for entry in entries]
+    return list(zip(digests, diff_ids, strict=True))
+
+
 def _image(
     files: Mapping[str, Blob], descriptor: Descriptor, reference: str, image_id: str
 ) -> Image | None:

@@ -118,11 +118,25 @@ def _blob(
     source = archive.extractfile(member)
     if not isinstance(source, io.BufferedReader):
         raise Malformed(f"{member.name} cannot be read")
+    return measured(source, member.name, member.size, look, allowance)
+
+
+def measured(
+    source: io.BufferedReader,
+    name: str,
+    size_bytes: int,
+    look: Look | None,
+    allowance: Allowance,
+) -> Blob:
+    """The file ``source`` of ``size_bytes``, read to its end; ``name`` is what errors call it.
+
+    Raises Malformed for one that is damaged, ends early, or is out of all proportion.
+    """
     head = source.peek(4)[:4]
     stored = _Tally(source, allowance.store)
     unpacker = _unpacker(head)
     content = seen = None
-    if unpacker is None and head[:1] in (b"{", b"[") and member.size <= MAX_JSON_BYTES:
+    if unpacker is None and head[:1] in (b"{", b"[") and size_bytes <= MAX_JSON_BYTES:
         content = b"".join(_pieces(stored))
         seen = look(io.BytesIO(content)) if look else None
     unpacked = stored if unpacker is None else _Tally(unpacker(stored), allowance.unpack)
@@ -131,10 +145,10 @@ def _blob(
             seen = look(unpacked)
         _drain(unpacked)
     except Malformed as error:
-        raise Malformed(f"{member.name}: {error}") from None
+        raise Malformed(f"{name}: {error}") from None
     _drain(stored)  # what lies behind the compressed data is part of the file too
-    if stored.size_bytes != member.size:
-        raise Malformed(f"ends within {member.name}")
+    if stored.size_bytes != size_bytes:
+        raise Malformed(f"ends within {name}")
     return Blob(
         stored.digest, stored.size_bytes, unpacked.digest, unpacked.size_bytes, content, seen
     )

@@ -55,17 +55,22 @@ def _tls(host: str, environment: Mapping[str, str]) -> TLSConfig | None:
 
 def has_image(client: DockerClient, reference: str) -> bool:
     """Whether the engine holds an image of that name or digest. UsageError for what is no name."""
+    return inspected(client, reference) is not None
+
+
+def inspected(client: DockerClient, reference: str) -> Mapping[str, Any] | None:
+    """What the engine says of an image; None where it has none. UsageError for what is no name."""
     from docker.errors import APIError, ImageNotFound, NullResource
 
     try:
-        client.api.inspect_image(reference)
+        told: Mapping[str, Any] = client.api.inspect_image(reference)
     except ImageNotFound:
-        return False
+        return None
     except (APIError, NullResource) as error:
         if isinstance(error, NullResource) or error.status_code == HTTPStatus.BAD_REQUEST:
             raise UsageError(f"{reference!r} is not the name of an image") from None
         raise
-    return True
+    return told
 
 
 def hang_up(stream: Any) -> None:

@@ -66,7 +66,12 @@ def follow(files: Mapping[str, FileEntry], path: str) -> FileEntry | None:
 
 def is_whiteout(entry: FileEntry) -> bool:
     """Whether an entry only says that something below is gone."""
-    return entry.path.rpartition("/")[2].startswith(WHITEOUT)
+    return is_marker(entry.path)
+
+
+def is_marker(path: str) -> bool:
+    """Whether a path is that of a whiteout."""
+    return path.startswith(WHITEOUT, path.rfind("/") + 1)
 
 
 def _is_folder(entry: FileEntry) -> bool:

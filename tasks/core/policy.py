@@ -77,6 +77,12 @@ class Policy:
     max_startup_seconds: float | None = None
     #: Memory when nobody asks for anything, in MiB.
     max_idle_mib: float | None = None
+    #: Source file that `compare.builds` changes, from the context; None: one is looked for.
+    source_file: str | None = None
+    #: Text in it, on one line and there once, that it changes; None: a remark is added at the end.
+    source_text: str | None = None
+    #: File of the dependencies that it changes, from the context; None: one is looked for.
+    dependency_file: str | None = None
     #: How much more than in `sizes.lock.json` may be pulled, in percent of it.
     max_growth_percent: float | None = None
     #: The same in MiB.

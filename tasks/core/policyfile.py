@@ -19,6 +19,10 @@ from tasks.core.policy import Accepted, Policy
 #: The largest number that makes sense anywhere: a signed 32-bit one.
 _LARGEST = 2**31 - 1
 _PATH = (lambda value: value.startswith("/"), "a path that starts with '/'")
+_INSIDE = (
+    lambda value: value[:1] != "/" and ".." not in value.split("/"),
+    "a path below the build context",
+)
 _PORT = "a TCP port from 1 to 65535"
 #: What the values of a key have to be beyond their kind, and how to say so.
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -26,6 +30,8 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "other_ports": (lambda value: all(0 < port <= 65535 for port in value), "a list of TCP ports"),
     "health": _PATH,
     "page": _PATH,
+    "source_file": _INSIDE,
+    "dependency_file": _INSIDE,
     "writable": (lambda value: all(path[:1] == "/" for path in value), "a list of absolute paths"),
     "application": (
         lambda value: all(path[:1] == "/" for path in value),

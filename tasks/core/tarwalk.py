@@ -60,6 +60,12 @@ class Walker:
             return Seen(None, self._inspect(entry, head, stream.rest()))
         return Seen(tuple(self._walk(stream, block)))
 
+    def entries(self, unpacked: Readable) -> Iterator[FileEntry] | None:
+        """The entries of a layer, one by one as they are read; None for what is no tar archive."""
+        stream = Stream(unpacked)
+        block = stream.upto(BLOCK_BYTES, fill=True)
+        return None if block and not _begins_tar(block) else self._walk(stream, block)
+
     def _walk(self, stream: Stream, block: bytes) -> Iterator[FileEntry]:
         pax: dict[bytes, bytes] = {}
         name = link = b""

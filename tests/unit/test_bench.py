@@ -14,6 +14,7 @@ from bench import edits, report
 from bench.cases import SERVICES, Case, chosen, every
 from bench.measuring import Job, Timing, plan, remaining_seconds
 from tasks.core.errors import UsageError
+from tasks.core.rebuilds.edits import PACKAGES
 from tasks.core.session import ROOT
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -56,7 +57,7 @@ def test_a_text_that_is_gone_is_said(copy: Path) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_dependency_comes_with_its_lock_entry_and_goes_with_it(copy: Path, service: str) -> None:
-    name, version, integrity = edits.PACKAGES[0]
+    name, version, integrity = PACKAGES[0]
     before = _lock(copy, service)
     edits.change_dependency(copy, service, 0, "mark")
     manifest = json.loads((copy / service / "package.json").read_text())
@@ -64,7 +65,7 @@ def test_a_dependency_comes_with_its_lock_entry_and_goes_with_it(copy: Path, ser
     assert manifest["devDependencies"][name] == version
     assert changed["packages"][""]["devDependencies"] == manifest["devDependencies"]
     assert changed["packages"][f"node_modules/{name}"]["integrity"] == integrity
-    edits.change_dependency(copy, service, len(edits.PACKAGES), "mark")
+    edits.change_dependency(copy, service, len(PACKAGES), "mark")
     assert _lock(copy, service) == before
 
 

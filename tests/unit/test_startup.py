@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 HEAVY = (
     *("docker", "requests", "urllib3", "tabulate", "dotenv", "zstandard", "elftools", "hcl2"),
-    *("junitparser", "lark", "regex"),
+    *("junitparser", "lark", "regex", "jinja2"),
 )
 
 

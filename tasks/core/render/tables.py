@@ -11,7 +11,7 @@ from tasks.core.errors import UsageError
 
 MIB = 2**20
 SCHEMA = 1
-_NUMBER = re.compile(r"[-+]?\d[\d.,]*( (B|KiB|MiB|s|%))?$|-$")
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*( (B|KiB|MiB|s|%|of \d+))?$|-$")
 
 
 def choose(given: str, allowed: Sequence[str]) -> str:

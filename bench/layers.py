@@ -1,0 +1,206 @@
+"""Measure reports on layers against dive: ``python -m bench.layers``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import monotonic
+
+from bench import layerimages, measuring, report
+from bench.layerimages import Shape
+from tasks.core import filling, process
+from tasks.core.command import boundary
+from tasks.core.endpoint import Engine
+from tasks.core.errors import OutOfReach, SlipwayError
+from tasks.core.render import output, tables
+from tasks.core.session import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+#: 10,000 files in 300 MiB, as services have them; then the same with one more layer.
+FIRST = (Shape(1, 4000, 30_000), Shape(2, 5000, 30_000), Shape(3, 1000, 20_000, (1, 2)))
+SHARING = (*FIRST, Shape(4, 40, 10_000))
+#: 72,000 files in 3 GiB.
+LARGE = tuple(Shape(n, 6000, 44_000, tuple(range(max(0, n - 3), n))) for n in range(12))
+NAME = "slipway.bench/layers"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a program took: seconds, and its largest memory."""
+
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is measured of both programs, which of a run counts, and the ratio that is promised."""
+
+    title: str
+    limit: float
+    memory: bool = False
+
+
+QUESTIONS = {
+    "first": Question("an image that was never looked at, seconds", 0.5),
+    "sharing": Question("another image that shares all layers but one, seconds", 0.1),
+    "memory": Question("an archive of 3 GiB, memory", 0.3, memory=True),
+}
+#: By question: how each program is run once.
+Runners = Mapping[str, tuple[Callable[[], Run], Callable[[], Run]]]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print the table, and return the exit code: 0 also where a limit is not met."""
+    options = _options(words)
+    try:
+        with boundary():
+            text = table(_measured(options.runs))
+            output.emit(text)
+            if options.update_docs:
+                where = report.circumstances(measuring.session(ROOT).engine)
+                told = f"By `python -m bench.layers --runs {options.runs}` on {where}"
+                filling.fill(PAGE, "layers", f"{text}\n\n{told}")
+    except SlipwayError as error:
+        process.note(str(error))
+        return error.exit_code
+    return 0
+
+
+def table(runs: Mapping[str, tuple[Sequence[Run], Sequence[Run]]]) -> str:
+    """A line a question: the medians of both, their ratio, and whether it keeps the promise."""
+    rows = []
+    for name, (ours, theirs) in runs.items():
+        question = QUESTIONS[name]
+        mine, others = (_median(each, question) for each in (ours, theirs))
+        ratio = mine / others
+        met = "met" if ratio <= question.limit else "not met"
+        shown = [_shown(value, question) for value in (mine, others)]
+        rows.append(
+            [question.title, len(ours), *shown, f"{ratio:.2f}", f"{question.limit:g}: {met}"]
+        )
+    head = ("question", "runs", "report.layers", "dive", "ratio", "limit")
+    return tables.table(head, rows, markdown=True)
+
+
+def _median(runs: Sequence[Run], question: Question) -> float:
+    return median(run.memory_bytes if question.memory else run.seconds for run in runs)
+
+
+def _shown(value: float, question: Question) -> str:
+    return str(tables.mib(round(value))) if question.memory else f"{value:.2f} s"
+
+
+def _measured(runs: int) -> dict[str, tuple[list[Run], list[Run]]]:
+    """Runs of both in turn, so that whatever else happens on the machine hits both alike."""
+    found: dict[str, tuple[list[Run], list[Run]]] = {name: ([], []) for name in QUESTIONS}
+    with _prepared() as runners:
+        for number in range(runs):
+            for name, both in runners.items():
+                process.note(f"[{number + 1}/{runs}] {QUESTIONS[name].title} …")
+                for run, done in zip(both, found[name], strict=True):
+                    done.append(run())
+    return found
+
+
+@contextmanager
+def _prepared() -> Iterator[Runners]:
+    """The images, and a copy of the tasks whose cache is its own; all of it goes at the end."""
+    engine = measuring.session(ROOT).engine
+    with tempfile.TemporaryDirectory(prefix="slipway-bench-", dir="/var/tmp") as name:
+        root = Path(name)
+        for part in ("tasks.py", "tasks"):
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+            copy(ROOT / part, root / part)
+        archive = root / "image.tar"
+        try:
+            for tag, shapes in (("first", FIRST), ("sharing", SHARING)):
+                layerimages.write(archive, f"{NAME}:{tag}", shapes, compressed=True)
+                _docker(engine, "load", "--quiet", "--input", str(archive))
+            layerimages.write(archive, f"{NAME}:large", LARGE, compressed=False)
+            yield _runners(root, engine, archive)
+        finally:
+            for tag in ("first", "sharing"):
+                _docker(engine, "image", "rm", "--force", f"{NAME}:{tag}")
+
+
+def _runners(root: Path, engine: Engine, archive: Path) -> Runners:
+    def ours(*words: str, known: str = "") -> Callable[[], Run]:
+        def run() -> Run:
+            shutil.rmtree(root / ".slipway", ignore_errors=True)
+            if known:
+                _run(engine, (*_report(root), "--image", known))
+            return _run(engine, (*_report(root), *words))
+
+        return run
+
+    def dive(image: str, source: str) -> Callable[[], Run]:
+        told = str(root / "dive.json")
+        words = (_dive(), image, "--source", source, "--json", told)
+        return lambda: _run(engine, words)
+
+    first, sharing = f"{NAME}:first", f"{NAME}:sharing"
+    return {
+        "first": (ours("--image", first), dive(first, "docker")),
+        "sharing": (ours("--image", sharing, known=first), dive(sharing, "docker")),
+        "memory": (ours("--archive", str(archive)), dive(str(archive), "docker-archive")),
+    }
+
+
+def _report(root: Path) -> tuple[str, ...]:
+    program = root / "tasks" / "core" / "program.py"
+    return (sys.executable, "-P", str(program), "--search-root", str(root), "report.layers")
+
+
+def _dive() -> str:
+    found = shutil.which("dive", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise OutOfReach("dive is not installed: pip install -r requirements-dev.txt")
+    return found
+
+
+def _run(engine: Engine, argv: Sequence[str]) -> Run:
+    """Run a program as a person waits for it, with the memory that it had at most."""
+    began = monotonic()
+    started = subprocess.Popen(
+        argv,
+        env={**process.merged(engine.environment), "PYTHONDONTWRITEBYTECODE": ""},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    said = started.stderr.read() if started.stderr else b""
+    _, status, usage = os.wait4(started.pid, 0)
+    started.returncode = os.waitstatus_to_exitcode(status)
+    took = monotonic() - began
+    if started.stderr:
+        started.stderr.close()
+    if started.returncode:
+        raise OutOfReach(f"{Path(argv[0]).name} ended with {started.returncode}: {said[-300:]!r}")
+    return Run(took, usage.ru_maxrss * 1024)
+
+
+def _docker(engine: Engine, *words: str) -> None:
+    process.read((engine.docker, *words), env=engine.environment)
+
+
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.layers", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument(
+        "--update-docs", action="store_true", help="put the table into docs/performance.md"
+    )
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

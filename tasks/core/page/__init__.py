@@ -1,0 +1,1 @@
+"""The report as one page: gathering what it shows, bars and maps and trends, drawing them."""

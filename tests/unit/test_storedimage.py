@@ -1,0 +1,122 @@
+"""An image read from a folder of blobs, as containerd keeps them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.core import archive, contentstore, layering, storedimage
+from tasks.core.contentstore import ContentStore
+from tasks.core.layerfiles import LayerFiles
+from tasks.core.untrusted import Malformed
+from tests.unit import archives
+from tests.unit.archives import INDEX, MANIFEST, Layout, encoded
+from tests.unit.layers import file, layer
+
+LAYERS = [layer(file("x", b"x" * 900)), layer(file("y", b"y" * 80))]
+
+
+def stored(root: Path, layout: Layout) -> ContentStore:
+    for digest, content in layout.blobs.items():
+        path = root / "blobs" / digest.replace(":", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return ContentStore(root / "blobs")
+
+
+def made() -> tuple[Layout, dict[str, Any]]:
+    layout = Layout()
+    return layout, layout.add(encoded(layout.manifest(layers=LAYERS)), MANIFEST)
+
+
+def layer_path(layout: Layout, store: ContentStore, content: bytes) -> Path:
+    [digest] = [key for key, blob in layout.blobs.items() if blob == gzip.compress(content)]
+    return store.folder / digest.replace(":", "/")
+
+
+@pytest.fixture(autouse=True)
+def _same_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gzip.time.time", lambda: 1.0)
+
+
+def test_it_is_what_the_archive_of_the_image_says(tmp_path: Path) -> None:
+    layout, described = made()
+    files = storedimage.files(tmp_path, stored(tmp_path, layout), described)
+    assert files is not None
+    content = archives.tar(layout.files([described]))
+    assert archive.images(files, "it") == archive.read(iter([content]), "it")
+    seen = [blob.seen for blob in files.values() if isinstance(blob.seen, LayerFiles)]
+    assert sorted(each.paths for each in seen) == [["x"], ["y"]]
+
+
+def test_layers_that_are_known_are_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, described = made()
+    store = stored(tmp_path, layout)
+    first = storedimage.files(tmp_path, store, described)
+    monkeypatch.setattr(ContentStore, "open", None)
+    again = storedimage.files(tmp_path, store, described)
+    assert first is not None
+    assert again is not None
+    assert dict(again) == dict(first)
+
+
+def test_a_layer_that_is_not_there_leaves_it_to_the_export(tmp_path: Path) -> None:
+    layout, described = made()
+    store = stored(tmp_path, layout)
+    layer_path(layout, store, LAYERS[1]).unlink()
+    assert storedimage.files(tmp_path, store, described) is None
+
+
+def test_a_platform_that_was_not_pulled_is_left_out(tmp_path: Path) -> None:
+    layout, described = made()
+    absent = {"mediaType": MANIFEST, "digest": archives.digest_of(b"absent"), "size": 6}
+    top = layout.add(encoded({"manifests": [described, absent]}), INDEX)
+    files = storedimage.files(tmp_path, stored(tmp_path, layout), top)
+    assert files is not None
+    assert len(archive.images(files, "it")) == 1
+
+
+@pytest.mark.parametrize("content", [gzip.compress(layer(file("z"))), b"no layer"])
+def test_a_blob_that_is_another_is_refused(tmp_path: Path, content: bytes) -> None:
+    layout, described = made()
+    store = stored(tmp_path, layout)
+    layer_path(layout, store, LAYERS[0]).write_bytes(content)
+    files = storedimage.files(tmp_path, store, described)
+    with pytest.raises(Malformed):
+        archive.images(files or {}, "it")
+
+
+def test_a_store_without_the_image_leaves_it_to_the_export(tmp_path: Path) -> None:
+    _, described = made()
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    store = ContentStore(tmp_path / "blobs")
+    assert storedimage.files(tmp_path, store, described) is None
+
+
+class FakeClient:
+    def __init__(self, root: object) -> None:
+        self._root = root
+
+    def info(self) -> dict[str, object]:
+        return {"DockerRootDir": self._root}
+
+
+def test_the_folder_of_an_engine_here_is_found_and_none_elsewhere(tmp_path: Path) -> None:
+    blobs = tmp_path / "containerd/daemon/io.containerd.content.v1.content/blobs"
+    (blobs / "sha256").mkdir(parents=True)
+    client: Any = FakeClient(str(tmp_path))
+    assert contentstore.find(client, "unix:///run/docker.sock") == ContentStore(blobs)
+    assert contentstore.find(client, "tcp://far:2375") is None
+
+
+def test_an_archive_is_read_once_and_kept_by_layer(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    path.write_bytes(archives.single(layers=LAYERS))
+    [found] = layering.from_archive(tmp_path, path)
+    assert [each.paths for each in found.layers] == [["x"], ["y"]]
+    assert len(list((tmp_path / ".slipway/cache/layers").iterdir())) == 2
