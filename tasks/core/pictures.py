@@ -42,8 +42,7 @@ def asked(image: str, archive: str, targets: Sequence[str], platform: str) -> As
 def read(session: Session, wanted: Asked) -> list[tuple[str, Layered]]:
     """What was asked for, each platform of it, by the name it was asked for.
 
-    Raises UsageError where an image is not there, or lacks a platform; OutOfReach for a target that
-    is not built.
+    Raises UsageError where an image lacks a platform or is damaged; OutOfReach where there is none.
     """
     if wanted.archive:
         path = Path(wanted.archive)
