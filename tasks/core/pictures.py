@@ -33,10 +33,15 @@ def asked(image: str, archive: str, targets: Sequence[str], platform: str) -> As
     if len(given) != 1:
         what = " and ".join(given) or "nothing"
         raise UsageError(f"expected one of --image, --archive and --target; {what} is given")
+    return Asked(image, archive, tuple(targets), platforms(platform))
+
+
+def platforms(platform: str) -> tuple[str, ...]:
+    """What ``--platform`` says, () for every one. Raises UsageError for no such platform."""
     problem = schema.check_platforms(platform) if platform else None
     if problem:
         raise UsageError(f"--platform: {problem}")
-    return Asked(image, archive, tuple(targets), schema.platforms(platform))
+    return schema.platforms(platform)
 
 
 def read(session: Session, wanted: Asked) -> list[tuple[str, Layered]]:
