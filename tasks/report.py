@@ -43,12 +43,17 @@ WRITTEN = Written()
 
 @command(repeatable=_OUTPUTS)
 def sizes(
-    c: Context, target: Sequence[str] = (), all_: bool = False, asked: Written = WRITTEN
+    c: Context,
+    target: Sequence[str] = (),
+    all_: bool = False,
+    platform: str = "",
+    asked: Written = WRITTEN,
 ) -> None:
     """Show image sizes, and how much smaller they became."""
     sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
+    wanted = pictures.platforms(platform)
     now = session.begin(c, asked.env_file, asked.profile, asked.set_)
-    measured = measuring.measure(now, now.everything(), target, every=all_)
+    measured = measuring.measure(now, now.everything(), target, every=all_, platforms=wanted)
     formats.write(sinks, lambda name: measuring.render(measured, name))
 
 

@@ -27,7 +27,7 @@ from tasks.core import (
 from tasks.core.archive import Image
 from tasks.core.blobs import Blob
 from tasks.core.endpoint import Engine
-from tasks.core.errors import UsageError
+from tasks.core.errors import OutOfReach
 from tasks.core.layerfiles import KnownLayer, LayerFiles
 from tasks.core.untrusted import Malformed
 
@@ -54,7 +54,7 @@ def from_archive(root: Path, path: Path) -> tuple[Layered, ...]:
 def from_engine(root: Path, engine: Engine, reference: str) -> tuple[Layered, ...]:
     """The image ``reference`` of the engine, every platform of it that is there.
 
-    Raises UsageError where there is no such image, or one that is damaged.
+    Raises OutOfReach where there is no such image, UsageError for one that is damaged.
     """
     with closing(daemon.connect(engine)) as client:
         return _from_engine(root, client, engine.host, reference)
@@ -65,7 +65,7 @@ def _from_engine(
 ) -> tuple[Layered, ...]:
     told = daemon.inspected(client, reference)
     if told is None:
-        raise UsageError(f"the engine has no image {reference}: build or pull it first")
+        raise OutOfReach(f"no image {reference} in the engine; run: docker pull {reference}")
     image_id, size_bytes = str(told["Id"]), int(told["Size"])
     known = _remembered(root, image_id, size_bytes, reference)
     if known is not None:

@@ -33,17 +33,21 @@ def asked(image: str, archive: str, targets: Sequence[str], platform: str) -> As
     if len(given) != 1:
         what = " and ".join(given) or "nothing"
         raise UsageError(f"expected one of --image, --archive and --target; {what} is given")
+    return Asked(image, archive, tuple(targets), platforms(platform))
+
+
+def platforms(platform: str) -> tuple[str, ...]:
+    """What ``--platform`` says, () for every one. Raises UsageError for no such platform."""
     problem = schema.check_platforms(platform) if platform else None
     if problem:
         raise UsageError(f"--platform: {problem}")
-    return Asked(image, archive, tuple(targets), schema.platforms(platform))
+    return schema.platforms(platform)
 
 
 def read(session: Session, wanted: Asked) -> list[tuple[str, Layered]]:
     """What was asked for, each platform of it, by the name it was asked for.
 
-    Raises UsageError where an image is not there, or lacks a platform; OutOfReach for a target that
-    is not built.
+    Raises UsageError where an image lacks a platform or is damaged; OutOfReach where there is none.
     """
     if wanted.archive:
         path = Path(wanted.archive)

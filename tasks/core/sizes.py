@@ -60,12 +60,18 @@ class _Found:
 
 
 def measure(
-    session: Session, definition: Definition, patterns: Sequence[str] = (), *, every: bool = False
+    session: Session,
+    definition: Definition,
+    patterns: Sequence[str] = (),
+    *,
+    every: bool = False,
+    platforms: Sequence[str] = (),
 ) -> tuple[ImageSize, ...]:
-    """The sizes of what ships and of the baselines, smallest first.
+    """The sizes of what ships and of the baselines, smallest first, of all their platforms.
 
-    ``patterns`` chooses targets by name instead, ``every`` takes all of them. Raises OutOfReach if
-    the engine has none of their images; one that is missing is named on stderr.
+    ``patterns`` chooses targets by name instead, ``every`` takes all of them; ``platforms`` are the
+    only ones that are told of. Raises OutOfReach if the engine has none of their images, or none
+    for these platforms; a target that is missing is named on stderr.
     """
     chosen = choose(definition, patterns, every=every)
     services = {target.service for target in chosen.values()}
@@ -82,7 +88,12 @@ def measure(
         by_id = {image.id: image for image in found.values()}
         images = _measure(client, session.root, list(by_id.values()))
     measured = {name: images[image.id] for name, image in found.items()}
-    return tuple(sorted(compare(chosen, compared, measured), key=_order))
+    rows = sorted(compare(chosen, compared, measured), key=_order)
+    told = tuple(row for row in rows if not platforms or row.platform in platforms)
+    if rows and not told:
+        here = ", ".join(sorted({row.platform for row in rows}))
+        raise OutOfReach(f"no image is there for {', '.join(platforms)}; they are for {here}")
+    return told
 
 
 def choose(

@@ -224,6 +224,16 @@ class TestMeasure:
             [line] = measure(tmp_path, BASELINE, PRODUCTION, patterns=("*-production",))
         assert float(line.split()[1]) > 50
 
+    def test_only_the_platforms_that_were_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session = cast("Session", FakeSession(tmp_path))
+        with engine(monkeypatch, app_production=self.small):
+            [row] = sizes.measure(session, definition(PRODUCTION), platforms=["linux/amd64"])
+            assert row.platform == "linux/amd64"
+            with pytest.raises(OutOfReach, match="for linux/arm64; they are for linux/amd64"):
+                sizes.measure(session, definition(PRODUCTION), platforms=["linux/arm64"])
+
     def test_what_is_missing_is_named_and_the_rest_measured(
         self,
         tmp_path: Path,
