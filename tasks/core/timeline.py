@@ -44,17 +44,33 @@ def make(record: Record) -> Timeline:
 def _critical(ordered: Sequence[StepRecord], steps: Mapping[str, StepRecord]) -> tuple[str, ...]:
     """From the step that ended last back over whatever each one waited for last.
 
-    BuildKit's exports name no inputs: they wait for the last step of their target.
+    BuildKit's exports name no inputs: they wait for the last step of their target. It stamps steps
+    from the cache after the last that ran, all alike: of those the one counts that work led to.
     """
     if not ordered:
         return ()
-    at: StepRecord | None = max(ordered, key=lambda step: step.ended_seconds)
+    worked = _worked(ordered, steps)
+    at: StepRecord | None = max(
+        reversed(ordered), key=lambda step: (step.ended_seconds, worked[step.digest])
+    )
     path: list[str] = []
     while at is not None and at.digest not in path:
         path.insert(0, at.digest)
         waited = waits_for(at, ordered, steps)
-        at = max(waited, key=lambda step: step.ended_seconds, default=None)
+        at = max(waited, key=lambda step: (step.ended_seconds, worked[step.digest]), default=None)
     return tuple(path)
+
+
+def _worked(ordered: Sequence[StepRecord], steps: Mapping[str, StepRecord]) -> dict[str, float]:
+    """When the last step ended that ran, among each step and what it waited for; 0.0 for none."""
+    found: dict[str, float] = {}
+    for step in ordered:
+        if step.kind == STEP and step.state == RUN:
+            found[step.digest] = step.ended_seconds
+            continue
+        waited = waits_for(step, ordered, steps)
+        found[step.digest] = max((found.get(each.digest, 0.0) for each in waited), default=0.0)
+    return found
 
 
 def waits_for(

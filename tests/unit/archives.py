@@ -52,6 +52,11 @@ def config(layers: Sequence[bytes], **changes: Any) -> dict[str, Any]:
     }
 
 
+def packed(content: bytes) -> bytes:
+    """gzip without a date: the same content is the same blob."""
+    return gzip.compress(content, mtime=0)
+
+
 @dataclass
 class Layout:
     """An OCI layout that is filled blob by blob and written at the end."""
@@ -67,7 +72,7 @@ class Layout:
     def manifest(
         self,
         layers: Sequence[bytes] = (layer(),),
-        compress: Compress = gzip.compress,
+        compress: Compress = packed,
         media_type: str = GZIP_LAYER,
         settings: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:

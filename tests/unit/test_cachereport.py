@@ -15,7 +15,9 @@ from tasks.core import cachereport, graph, history, recipe, steprecords, timelin
 from tasks.core.errors import UsageError
 from tasks.core.records import (
     CACHED,
+    RUN,
     SHARED,
+    STEP,
     Argument,
     BuilderRecord,
     ContextRecord,
@@ -225,6 +227,20 @@ def test_the_critical_path_ends_with_what_ended_last() -> None:
     assert made.longest.name == "[base 3/3] RUN sleep 0.4; echo t29887"
     assert 0 < made.saved_seconds <= made.longest.seconds
     assert 0.9 < made.seconds < 2
+
+
+def test_the_critical_path_leads_through_work_where_cached_steps_end_alike() -> None:
+    """BuildKit stamps what came from the cache after the last step that ran, all with one time."""
+    made = record(1, BOTH)
+    of = replace(made.steps[0], kind=STEP, state=CACHED, started_seconds=6, ended_seconds=6)
+    steps = (
+        replace(of, digest="z", inputs=("?",), started_seconds=0, ended_seconds=0),
+        replace(of, digest="w", inputs=("z",), state=RUN, started_seconds=0, ended_seconds=5),
+        replace(of, digest="a", inputs=("z",)),
+        replace(of, digest="b", inputs=("w",)),
+        replace(of, digest="c", inputs=("a", "b")),
+    )
+    assert timeline.make(replace(made, steps=steps)).critical == ("z", "w", "b", "c")
 
 
 def test_every_format_is_written() -> None:
