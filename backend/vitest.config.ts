@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
     env: { DATABASE_URL: "sqlite:///:memory:" },
-    testTimeout: 20_000,
+    // A builder shares its processors with other steps; what hangs is found all the same.
+    testTimeout: 60_000,
     coverage: {
       include: ["src/**/*.ts", "scripts/**/*.mjs"],
       // Processes of their own: the integration tests start them for real.

@@ -33,6 +33,8 @@ export default defineConfig({
     license: { fileName: "licenses.json" },
   },
   test: {
+    // A builder shares its processors with other steps; what hangs is found all the same.
+    testTimeout: 30_000,
     coverage: {
       include: ["src/**/*.{ts,tsx}", "scripts/**/*.mjs"],
       exclude: ["src/main.tsx", "**/*.test.*", "src/test/**", "scripts/lib/scratch.mjs", "**/*.d.ts"],
