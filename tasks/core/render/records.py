@@ -35,7 +35,7 @@ def render(records: Sequence[Record], format_: str) -> str:
         [
             record.id,
             shown(record.task),
-            record.status,
+            shown(record.status),
             tables.seconds(record.seconds),
             f"{rate.cached} of {rate.steps}",
             shown(", ".join(target.name for target in record.targets), 60),
