@@ -284,6 +284,7 @@ def test_nothing_of_a_record_is_markup_or_moves_the_cursor() -> None:
         )
         assert row.count("|") == header.count("|")
         assert "<script" not in row
+    assert "<script" not in record_table.render([made], "markdown")
     assert "\n*" not in timeline_table.render(times, "markdown")  # it would be a list
     for rendered in (cache_table.render(report, "json"), timeline_table.render(times, "json")):
         assert HOSTILE in rendered.encode().decode() or json.loads(rendered)["status"] == HOSTILE
