@@ -59,14 +59,9 @@ def ids(root: Path) -> tuple[str, ...]:
 
 def read(path: Path) -> Record:
     """The record in a file. Raises Malformed for anything else, and OSError."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(path.stat().st_mode):
         raise Malformed("it is no file")
-    if status.st_size > MAX_BYTES:
-        raise Malformed(f"it is larger than {MAX_BYTES // 2**20} MiB")
-    document = untrusted.mapping(untrusted.parse(path.read_bytes(), "it"), "it")
-    if document.get("schema") != SCHEMA:
-        raise Malformed(f"its schema is {str(document.get('schema'))[:20]!r}, not {SCHEMA}")
+    document = untrusted.document(path, SCHEMA, MAX_BYTES)
     found = decoding.decode(Record, document, "it")
     if found.id != path.stem:
         raise Malformed("its id is not the file's name")
