@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import measuring, report
+from bench import measuring, outcome, report
 from bench.cases import SERVICES, chosen, every
 from bench.measuring import Timing
-from tasks.core import daemon, process
-from tasks.core.command import boundary
-from tasks.core.errors import SlipwayError, UsageError
+from tasks.core import daemon
+from tasks.core.errors import UsageError
 from tasks.core.render import output
 from tasks.core.session import ROOT
 
@@ -26,13 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _options(words)
     # What is timed is the build, and a terminal full of steps would hide how far the bench is.
     os.environ.setdefault("BUILDKIT_PROGRESS", "quiet")
-    try:
-        with boundary():
-            _run(options)
-    except SlipwayError as error:
-        process.note(str(error))
-        return error.exit_code
-    return 0
+    return outcome.code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

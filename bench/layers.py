@@ -15,13 +15,12 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from bench import layerimages, measuring, report
+from bench import layerimages, measuring, outcome
 from bench.layerimages import Shape
-from tasks.core import filling, process
-from tasks.core.command import boundary
+from tasks.core import process
 from tasks.core.endpoint import Engine
-from tasks.core.errors import OutOfReach, SlipwayError
-from tasks.core.render import output, tables
+from tasks.core.errors import OutOfReach
+from tasks.core.render import tables
 from tasks.core.session import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -62,18 +61,9 @@ Runners = Mapping[str, tuple[Callable[[], Run], Callable[[], Run]]]
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the table, and return the exit code: 0 also where a limit is not met."""
     options = _options(words)
-    try:
-        with boundary():
-            text = table(_measured(options.runs))
-            output.emit(text)
-            if options.update_docs:
-                where = report.circumstances(measuring.session(ROOT).engine)
-                told = f"By `python -m bench.layers --runs {options.runs}` on {where}"
-                filling.fill(PAGE, "layers", f"{text}\n\n{told}")
-    except SlipwayError as error:
-        process.note(str(error))
-        return error.exit_code
-    return 0
+    return outcome.code(
+        lambda: outcome.publish(table(_measured(options.runs)), "layers", PAGE, options)
+    )
 
 
 def table(runs: Mapping[str, tuple[Sequence[Run], Sequence[Run]]]) -> str:

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import contenders, expressing, measuring, report, standing
+from bench import contenders, expressing, measuring, outcome, report, standing
 from bench.contenders import HADOLINT, STRUCTURE, TRIVY, Findings
 from bench.standing import SLIPWAY, Row
 from tasks.core import daemon, filling, process
-from tasks.core.command import boundary
 from tasks.core.endpoint import Engine
-from tasks.core.errors import OutOfReach, SlipwayError
+from tasks.core.errors import OutOfReach
 from tasks.core.render import output
 from tasks.core.session import ROOT
 from tests.engine.conftest import emulation_lock, remove_images, run_task
@@ -37,13 +36,7 @@ PLAINEST = "scratch"
 def main(words: Sequence[str] | None = None) -> int:
     """Compare, print the table, and return the exit code: 0 whatever was caught."""
     options = _options(words)
-    try:
-        with boundary():
-            _run(options)
-    except SlipwayError as error:
-        process.note(str(error))
-        return error.exit_code
-    return 0
+    return outcome.code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

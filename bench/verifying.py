@@ -11,11 +11,10 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from bench import measuring, report
-from tasks.core import filling, process
-from tasks.core.command import boundary
-from tasks.core.errors import OutOfReach, SlipwayError
-from tasks.core.render import output, tables
+from bench import outcome
+from tasks.core import process
+from tasks.core.errors import OutOfReach
+from tasks.core.render import tables
 from tasks.core.session import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -27,18 +26,9 @@ SECONDS = 300
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the table, and return the exit code: 0 also where the limit is not met."""
     options = _options(words)
-    try:
-        with boundary():
-            text = table(_measured(options.runs))
-            output.emit(text)
-            if options.update_docs:
-                where = report.circumstances(measuring.session(ROOT).engine)
-                told = f"By `python -m bench.verifying --runs {options.runs}` on {where}"
-                filling.fill(PAGE, "verifying", f"{text}\n\n{told}")
-    except SlipwayError as error:
-        process.note(str(error))
-        return error.exit_code
-    return 0
+    return outcome.code(
+        lambda: outcome.publish(table(_measured(options.runs)), "verifying", PAGE, options)
+    )
 
 
 def table(seconds: dict[str, list[float]]) -> str:

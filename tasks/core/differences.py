@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -32,7 +32,7 @@ class Reason:
 
 def between(here: Spot, there: Spot, *, same_text: bool) -> Iterator[Reason]:
     """What of the step itself, and of what it is given, differs."""
-    yield from _bases(here, there)
+    yield from bases(here, there, recipe.origins(here.line))
     if not same_text:
         yield Reason(
             INSTRUCTION,
@@ -42,6 +42,11 @@ def between(here: Spot, there: Spot, *, same_text: bool) -> Iterator[Reason]:
         text = f"{shown(there.line.text)} → {shown(here.line.text)}"
         yield Reason(INSTRUCTION, f"instruction changed: {text}")
     yield from _steps_before(here, there)
+    yield from inside(here, there)
+
+
+def inside(here: Spot, there: Spot) -> Iterator[Reason]:
+    """What differs of what the step is given, and of the files that it takes."""
     yield from _given(here, there)
     yield from of_files(here.files(), there.files())
 
@@ -53,15 +58,15 @@ def _other_stage(here: Spot, there: Spot) -> bool:
     return any(new != old and (new in known[0] or old in known[1]) for new, old in pairs)
 
 
-def _bases(here: Spot, there: Spot) -> Iterator[Reason]:
-    """Whether the image at the bottom of the stage, or one that is copied from, is another one."""
+def bases(here: Spot, there: Spot, origins: Sequence[str] = ()) -> Iterator[Reason]:
+    """Whether the image at the bottom of the stage, or one of ``origins``, is another one."""
     if here.image != there.image:
         yield Reason(INSTRUCTION, f"instruction changed: FROM {there.image} → FROM {here.image}")
         return
     if here.reference != there.reference:
         yield from _arguments_in(here, there)
         return
-    names = {here.reference, *recipe.origins(here.line)}
+    names = {here.reference, *origins}
     for name in sorted(names):
         now, then = digest_of(here, name), digest_of(there, name)
         if now and then and now != then:
@@ -70,13 +75,10 @@ def _bases(here: Spot, there: Spot) -> Iterator[Reason]:
 
 
 def _arguments_in(here: Spot, there: Spot) -> Iterator[Reason]:
-    now, then = here.target.args, there.target.args
-    names = [name for name in sorted({*now, *then}) if name in here.image]
-    for name in names:
-        if now.get(name) != then.get(name):
-            yield _argument(here, there, name)
-            return
-    yield Reason(INSTRUCTION, f"instruction changed: FROM {there.reference} → {here.reference}")
+    """Why the same FROM is another image: the argument that it is written with."""
+    text = f"instruction changed: FROM {there.reference} → {here.reference}"
+    found = (_behind(here, there, each) for each in _variables(here.image))
+    yield next((each for each in found if each), Reason(INSTRUCTION, text))
 
 
 def digest_of(spot: Spot, name: str) -> str:
@@ -122,19 +124,42 @@ def _given(here: Spot, there: Spot) -> Iterator[Reason]:
 
 
 def _arguments(here: Spot, there: Spot, now: Given, then: Given) -> Iterator[Reason]:
+    found: dict[Reason, None] = {}
     for name in sorted({*now.args, *then.args}):
         old, new = then.args.get(name), now.args.get(name)
         if old == new or not _counts(here.line, name):
             continue
-        if name not in then.args and name not in there.target.args:
-            yield Reason(INSTRUCTION, f"instruction added before it: ARG {name}")
-        elif name not in now.args and name not in here.target.args:
-            yield Reason(INSTRUCTION, f"instruction removed before it: ARG {name}")
-        elif name in now.defaulted and name in then.defaulted:
-            text = f"ARG {name}={old} → ARG {name}={new}"
-            yield Reason(INSTRUCTION, f"instruction changed: {text}")
+        if name not in then.written:
+            reason = Reason(INSTRUCTION, f"instruction added before it: ARG {name}")
+        elif name not in now.written:
+            reason = Reason(INSTRUCTION, f"instruction removed before it: ARG {name}")
         else:
-            yield _argument(here, there, name)
+            reason = _behind(here, there, name) or _default(name, old, new)
+        found[reason] = None
+    yield from found
+
+
+def _default(name: str, old: str | None, new: str | None) -> Reason:
+    return Reason(INSTRUCTION, f"instruction changed: ARG {name}={old} → ARG {name}={new}")
+
+
+def _behind(here: Spot, there: Spot, name: str, seen: tuple[str, ...] = ()) -> Reason | None:
+    """What made the argument ``name`` another one: itself, or one that its default is made of."""
+    if here.target.args.get(name) != there.target.args.get(name):
+        return _argument(here, there, name)
+    words = [_word(spot, name) for spot in (there, here)]
+    if words[0] != words[1]:
+        old, new = (word.partition("=")[2] for word in words)
+        return _default(name, old, new)
+    inner = (each for each in _variables(words[1]) if each not in (name, *seen))
+    found = (_behind(here, there, each, (*seen, name)) for each in inner)
+    return next((each for each in found if each), None)
+
+
+def _word(spot: Spot, name: str) -> str:
+    """How the argument ``name`` is declared, with its default; in the stage, or else globally."""
+    declared = spot.given().written if spot.lines else {}
+    return declared.get(name) or spot.outer.written.get(name, name)
 
 
 def _written(spot: Spot, name: str) -> list[str]:
@@ -143,7 +168,12 @@ def _written(spot: Spot, name: str) -> list[str]:
     for line in spot.lines[: spot.at]:
         if line.name == "ENV":
             found = dict(recipe.pairs(line.value)).get(name, found)
-    return re.findall(r"\$\{?([A-Za-z_]\w*)", found)
+    return _variables(found)
+
+
+def _variables(text: str) -> list[str]:
+    """The names of the variables in ``text``."""
+    return re.findall(r"\$\{?([A-Za-z_]\w*)", text)
 
 
 def _setter(word: str, name: str, old: str | None, new: str | None) -> str:
@@ -158,7 +188,10 @@ def _setter(word: str, name: str, old: str | None, new: str | None) -> str:
 
 
 def _counts(line: Line, name: str) -> bool:
-    return line.name == "RUN" or bool(re.search(rf"\$\{{?{re.escape(name)}\b", line.value))
+    """Whether the step depends on the variable ``name``; a quoted heredoc takes none."""
+    first = line.value.partition("\n")[0]
+    text = first if re.search(r"<<-?[\"']", first) else line.value
+    return line.name == "RUN" or bool(re.search(rf"\$\{{?{re.escape(name)}\b", text))
 
 
 def _argument(here: Spot, there: Spot, name: str) -> Reason:

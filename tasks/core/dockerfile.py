@@ -114,7 +114,7 @@ def instructions(text: str) -> Iterator[Instruction]:
             continue
         number = len(every) - length_hint(lines)
         logical = _joined(line, lines, escape).strip()
-        name, _, value = logical.partition(" ") if " " in logical else logical.partition("\t")
+        name, value = [*logical.split(None, 1), ""][:2]
         heredocs = name.upper() in _HEREDOC_INSTRUCTIONS
         body = "\n".join(_heredocs(value, lines)) if heredocs else ""
         yield Instruction(name.upper(), value.strip(), number, body)

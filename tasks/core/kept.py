@@ -64,11 +64,7 @@ def read(path: Path, name: str) -> tuple[Kept, ...]:
     Raises UsageError for a file that is missing or anything else.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Malformed(f"it is larger than {MAX_BYTES // 2**20} MiB")
-        document = untrusted.mapping(untrusted.parse(path.read_bytes(), "it"), "it")
-        if document.get("schema") != SCHEMA:
-            raise Malformed(f"its schema is {str(document.get('schema'))[:20]!r}, not {SCHEMA}")
+        document = untrusted.document(path, SCHEMA, MAX_BYTES)
         return tuple(
             _decoded(untrusted.mapping(one, "a verdict"))
             for one in untrusted.sequence(document.get("verdicts"), "verdicts")

@@ -9,15 +9,15 @@ said.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import islice
 
 from tasks.core import differences, recipe, stepplaces
 from tasks.core.differences import (
     BUILDER,
     EVICTED,
     FAILED_BEFORE,
-    FILES,
     FIRST,
     INSTRUCTION,
     NO_CACHE,
@@ -169,7 +169,7 @@ def _reasons(
         return
     found = list(differences.between(here, before.spot, same_text=before.equal))
     if not found:
-        found = list(_above(here, before.spot))
+        found = list(islice(_above(here, before.spot, {here.stage}), 1))
     if not found:
         found = list(_without_difference(record, old, here, before))
     yield from found
@@ -181,14 +181,43 @@ def _platforms(record: Record, target: TargetRecord) -> set[str]:
     return {step.platform or record.engine.platform for step in steps}
 
 
-def _above(here: Spot, there: Spot) -> Iterator[Reason]:
-    """Whether a parent came from the cache, but with other files than in that record."""
+def _above(here: Spot, there: Spot, seen: set[int]) -> Iterator[Reason]:
+    """Whether a parent came from the cache, but as another one than in that record.
+
+    Another target, or a build in between, may have made it. ``seen`` are the stages looked into.
+    """
+    yield from _copied(here, there, seen)
     pairs = zip(range(here.at - 1, -1, -1), range(there.at - 1, -1, -1), strict=False)
     for mine, theirs in pairs:
-        for reason in differences.of_files(here.files(mine), there.files(theirs)):
-            text = f"new for its parent {shown(here.lines[mine].text, 60)} ({reason.text})"
-            yield Reason(FILES, text, reason.files)
-            return
+        up, down = replace(here, at=mine), replace(there, at=theirs)
+        if up.line.name in recipe.STEPS:
+            what = f"parent {shown(up.line.text, 60)}"
+            yield from _new(what, differences.inside(up, down))
+            yield from _copied(up, down, seen)
+
+
+def _copied(here: Spot, there: Spot, seen: set[int]) -> Iterator[Reason]:
+    """Whether a stage that the step copies or mounts from is another one."""
+    for now, then in zip(here.line.sources, there.line.sources, strict=False):
+        mine, theirs = stepplaces.end(here, now), stepplaces.end(there, then)
+        if mine is None or theirs is None or mine.stage in seen:
+            continue
+        seen.add(mine.stage)
+        yield from _new(f"stage {shown(now, 60)}", _between_stages(mine, theirs, seen))
+
+
+def _between_stages(here: Spot, there: Spot, seen: set[int]) -> Iterator[Reason]:
+    if here.at < 0 or there.at < 0:
+        yield from differences.bases(here, there)
+        return
+    same = here.line.nameless == there.line.nameless
+    yield from differences.between(here, there, same_text=same)
+    yield from _above(here, there, seen)
+
+
+def _new(what: str, found: Iterator[Reason]) -> Iterator[Reason]:
+    for reason in found:
+        yield Reason(reason.kind, f"new for its {what} ({reason.text})", reason.files)
 
 
 def _without_difference(
@@ -223,9 +252,8 @@ def _blind(here: Spot, before: Before) -> str:
         problems = [each.problem for each in contexts if each and each.problem]
         why = problems[0] if problems else "they are not on this machine"
         return f"the files of the context: {why}"
-    stages = {recipe.label(here.target.stages, n) for n in range(len(here.target.stages))}
     for name in recipe.origins(line):
-        at_hand = name in stages or name.isdecimal() or differences.digest_of(here, name)
+        at_hand = name in line.sources or differences.digest_of(here, name)
         if not at_hand:
             return f"what is in {shown(name, 60)}, which it takes from"
     return ""

@@ -31,8 +31,8 @@ def asked(image: str, archive: str, targets: Sequence[str], platform: str) -> As
         if value
     ]
     if len(given) != 1:
-        what = " and ".join(given) or "nothing"
-        raise UsageError(f"expected one of --image, --archive and --target; {what} is given")
+        what = f"{' and '.join(given)} are given" if given else "none is given"
+        raise UsageError(f"expected one of --image, --archive and --target; {what}")
     return Asked(image, archive, tuple(targets), platforms(platform))
 
 

@@ -60,6 +60,8 @@ class Given:
     shell: str = ""
     #: The arguments whose value the Dockerfile itself decides.
     defaulted: frozenset[str] = frozenset()
+    #: Every argument that is declared, as it stands where its default does: "A", "A=b-$C".
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(text: str) -> tuple[tuple[Instructed, ...], tuple[StageRecord, ...]]:
@@ -136,14 +138,18 @@ def given(
 ) -> Given:
     """What the instruction ``every[upto]`` is given, with the build arguments ``arguments``."""
     outer: dict[str, str | None] = {}
+    defaults: dict[str, str] = {}
     for line in globals_:
         outer.update(_declared(line.value, arguments, outer, {}))
+        defaults.update(_written(line.value, {}))
     args: dict[str, str | None] = {}
+    written: dict[str, str] = {}
     env: dict[str, str] = {}
     user = shell = ""
     for line in every[:upto]:
         if line.name == "ARG":
             args.update(_declared(line.value, arguments, {**args, **env}, outer))
+            written.update(_written(line.value, defaults))
         elif line.name == "ENV":
             env.update({k: _filled(v, {**args, **env}) for k, v in pairs(line.value)})
         elif line.name == "USER":
@@ -151,7 +157,8 @@ def given(
         elif line.name == "SHELL":
             shell = line.value
     kept = {name: value for name, value in args.items() if name not in UNKEYED}
-    return Given(kept, env, user, shell, frozenset(n for n in kept if n not in arguments))
+    defaulted = frozenset(name for name in kept if name not in arguments)
+    return Given(kept, env, user, shell, defaulted, written)
 
 
 def filled(text: str, given_: Given) -> str:
@@ -163,9 +170,8 @@ def flags(value: str) -> tuple[list[str], str]:
     """The ``--options`` of an instruction, and the rest."""
     found, rest = [], value
     while rest.startswith("--"):
-        word, _, rest = rest.partition(" ")
+        word, rest = [*rest.split(None, 1), ""][:2]
         found.append(word)
-        rest = rest.lstrip()
     return found, rest
 
 
@@ -244,6 +250,14 @@ def _declared(
     return declared
 
 
+def _written(value: str, defaults: Mapping[str, str]) -> dict[str, str]:
+    """The words of an ARG by name; one without a default has that of a global argument."""
+    found = {word.partition("=")[0]: word for word in dockerfile.words(value)}
+    return {
+        name: defaults.get(name, word) if name == word else word for name, word in found.items()
+    }
+
+
 def _filled(text: str, values: Mapping[str, str | None]) -> str:
     return dockerfile.substitute(text, {name: value or "" for name, value in values.items()})
 
@@ -266,7 +280,7 @@ def _arguments(rest: str) -> list[str]:
     if first.startswith("["):
         try:
             return [str(word) for word in json.loads(first)]
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return dockerfile.words(first)
 

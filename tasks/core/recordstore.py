@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,21 +59,19 @@ def ids(root: Path) -> tuple[str, ...]:
 
 def read(path: Path) -> Record:
     """The record in a file. Raises Malformed for anything else, and OSError."""
-    if path.stat().st_size > MAX_BYTES:
-        raise Malformed(f"it is larger than {MAX_BYTES // 2**20} MiB")
-    document = untrusted.mapping(untrusted.parse(path.read_bytes(), "it"), "it")
-    if document.get("schema") != SCHEMA:
-        raise Malformed(f"its schema is {str(document.get('schema'))[:20]!r}, not {SCHEMA}")
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise Malformed("it is no file")
+    document = untrusted.document(path, SCHEMA, MAX_BYTES)
     found = decoding.decode(Record, document, "it")
     if found.id != path.stem:
         raise Malformed("its id is not the file's name")
     return found
 
 
-def newest_first(root: Path, before: str = "") -> Iterator[Record]:
+def newest_first(root: Path, before: str = "", *, tell: bool = True) -> Iterator[Record]:
     """The records that can be read, lazily, older than the id ``before`` if one is given.
 
-    Each that cannot be read is told in one line.
+    Each that cannot be read is told in one line, unless somebody else does so: not ``tell``.
     """
     for name in ids(root):
         if before and name >= before:
@@ -83,7 +82,9 @@ def newest_first(root: Path, before: str = "") -> Iterator[Record]:
         except FileNotFoundError:
             continue  # another build removed it meanwhile
         except (Malformed, OSError) as problem:
-            process.note(f"passed over {FOLDER / path.name}: {untrusted.shown(_reason(problem))}")
+            reason = untrusted.shown(_reason(problem))
+            if tell:
+                process.note(f"passed over {FOLDER / path.name}: {reason}")
 
 
 def find(root: Path, wanted: str = "") -> Record:

@@ -40,11 +40,15 @@ class Spot:
         return recipe.image(self.target.stages[first])
 
     @property
-    def reference(self) -> str:
-        """The same with its variables filled in."""
+    def outer(self) -> Given:
+        """The global arguments: what a FROM is given."""
         arguments = steprecords.arguments(self.target, self.platform)
-        outer = recipe.given(self._globals(), len(self.target.globals), arguments, ())
-        return recipe.filled(self.image, outer)
+        return recipe.given(self._globals(), len(self.target.globals), arguments, ())
+
+    @property
+    def reference(self) -> str:
+        """The same image with its variables filled in."""
+        return recipe.filled(self.image, self.outer)
 
     def files(self, at: int | None = None) -> Mapping[str, str] | None:
         """The files of the context that the step takes; None where they are not known."""
@@ -73,9 +77,25 @@ def spot(record: Record, target: TargetRecord, step: StepRecord) -> Spot | None:
     if at is None:
         return None
     lines = recipe.lines(target.stages, stage)
-    if not step.instruction.startswith(f"{lines[at].name} "):
+    if step.instruction.split()[:1] != [lines[at].name]:
         return None  # not what BuildKit calls it: it counts in another way than we do
     return Spot(target, stage, lines, at, step.platform or record.engine.platform)
+
+
+def end(of: Spot, name: str) -> Spot | None:
+    """The last step of the stage called, or numbered, ``name``; its ``at`` is -1 without steps.
+
+    None where there is no such stage in the target of ``of``.
+    """
+    stages = of.target.stages
+    stage = recipe.position(stages, name.lower())
+    if stage is None and name.isdecimal() and int(name[:6]) < len(stages):
+        stage = int(name[:6])
+    if stage is None:
+        return None
+    lines = recipe.lines(stages, stage)
+    steps = [at for at, line in enumerate(lines) if line.name in recipe.STEPS]
+    return Spot(of.target, stage, lines, steps[-1] if steps else -1, of.platform)
 
 
 def step_at(record: Record, spot_: Spot, at: int) -> StepRecord | None:
@@ -96,5 +116,6 @@ def steps_of(record: Record, target: str) -> Iterable[StepRecord]:
 
 
 def short(reference: str) -> str:
-    """An image's name without what Docker Hub's names may leave out."""
-    return reference.removeprefix("docker.io/").removeprefix("library/")
+    """An image's name without what Docker Hub's names may leave out, and with its tag."""
+    name = reference.removeprefix("docker.io/").removeprefix("library/")
+    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 #: Deeper ones could not be handed to another process, and no document of a tool is.
@@ -25,6 +26,16 @@ def parse(content: bytes, where: str) -> Any:
     if _is_deep(value):
         raise Malformed(f"{where} is JSON nested more than {MAX_DEPTH} deep")
     return value
+
+
+def document(path: Path, schema: int, most_bytes: int) -> Mapping[str, Any]:
+    """The JSON object in a file of ours, of version ``schema``. Raises Malformed, and OSError."""
+    if path.stat().st_size > most_bytes:
+        raise Malformed(f"it is larger than {most_bytes // 2**20} MiB")
+    found = mapping(parse(path.read_bytes(), "it"), "it")
+    if found.get("schema") != schema:
+        raise Malformed(f"its schema is {str(found.get('schema'))[:20]!r}, not {schema}")
+    return found
 
 
 def _is_deep(value: Any) -> bool:

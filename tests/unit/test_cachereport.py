@@ -247,9 +247,44 @@ def test_every_format_is_written() -> None:
     made = record(1, BOTH)
     report = cachereport.make(made, ())
     assert json.loads(cache_table.render(report, "json"))["hit_percent"] == 0
-    assert "| one" in cache_table.render(report, "markdown")
+    assert "| `one`" in cache_table.render(report, "markdown")
     shown = timeline_table.render(timeline.make(made), "text")
     assert "critical path" in shown
     assert json.loads(timeline_table.render(timeline.make(made), "json"))["longest"]
     assert made.id in record_table.render([made], "text")
     assert json.loads(record_table.render([made], "json"))["records"][0]["steps"] == 5
+
+
+HOSTILE = "\x1b[31mRUN a | b `c` <script>\udcff"
+
+
+def test_nothing_of_a_record_is_markup_or_moves_the_cursor() -> None:
+    """Pipes are what RUN is full of; a record may be anybody's."""
+    made = record(1, BOTH)
+    steps = [
+        replace(step, name=HOSTILE) if step.instruction == "COPY pkg.json ./" else step
+        for step in made.steps
+    ]
+    made = replace(made, status=HOSTILE, steps=tuple(steps))
+    report, times = cachereport.make(made, ()), timeline.make(made)
+    for format_ in ("text", "markdown"):
+        told = cache_table.render(report, format_)
+        tables = [told, timeline_table.render(times, format_), record_table.render([made], format_)]
+        assert all("\x1b" not in each and "\udcff" not in each for each in tables)
+        assert all("x1b" in each for each in tables)
+    for rendered in (
+        cache_table.render(report, "markdown"),
+        timeline_table.render(times, "markdown"),
+    ):
+        (row,) = [
+            line for line in rendered.splitlines() if line.startswith("|") and "script" in line
+        ]
+        header = next(
+            line for line in rendered.splitlines() if "| missed" in line or "| step" in line
+        )
+        assert row.count("|") == header.count("|")
+        assert "<script" not in row
+    assert "<script" not in record_table.render([made], "markdown")
+    assert "\n*" not in timeline_table.render(times, "markdown")  # it would be a list
+    for rendered in (cache_table.render(report, "json"), timeline_table.render(times, "json")):
+        assert HOSTILE in rendered.encode().decode() or json.loads(rendered)["status"] == HOSTILE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.render import formats
+from tasks.core.render import formats, output, tables
 from tasks.core.render.formats import Sink
 
 ALL = ("text", "json", "markdown", "junit", "sarif")
@@ -110,3 +111,17 @@ def test_one_that_fails_does_not_keep_the_others_from_theirs(folder: Path) -> No
         formats.write(sinks, str)
     assert (folder / "b.json").read_text() == "json\n"
     assert stat.S_IMODE((folder / "b.json").stat().st_mode) == 0o644
+
+
+def test_a_name_that_is_no_text_can_be_written_as_json(tmp_path: Path) -> None:
+    """Files of images and contexts may be called anything."""
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9")
+    document = tables.document({"path": name})
+    output.emit(document, str(tmp_path / "report.json"))
+    assert json.loads((tmp_path / "report.json").read_text()) == {"schema": 1, "path": name}
+
+
+def test_sizes_of_small_images_are_told_to_the_byte() -> None:
+    sizes = (None, 0, 842, 2**20 // 10 - 1, 2**20 // 10, 3 * 2**20)
+    told = [None, "0 B", "842 B", "104856 B", "0.1 MiB", "3.0 MiB"]
+    assert [tables.mib(size) for size in sizes] == told

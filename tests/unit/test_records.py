@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,3 +122,24 @@ def test_one_is_found_by_the_start_of_its_id(tmp_path: Path) -> None:
     assert recordstore.find(tmp_path, record(1).id[:19]).seconds == 1
     with pytest.raises(UsageError, match="2 records of that id"):
         recordstore.find(tmp_path, "2026")
+
+
+def test_what_is_no_file_is_no_record(tmp_path: Path) -> None:
+    """A pipe would be waited for without end."""
+    folder = tmp_path / recordstore.FOLDER
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / f"{record().id}.json")
+    with pytest.raises(Malformed, match="it is no file"):
+        recordstore.read(folder / f"{record().id}.json")
+
+
+def test_one_that_is_passed_over_is_told_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / recordstore.FOLDER
+    folder.mkdir(parents=True)
+    (folder / f"{record().id}.json").write_text("{")
+    assert not list(recordstore.newest_first(tmp_path, tell=False))
+    assert not capsys.readouterr().err
+    assert not list(recordstore.newest_first(tmp_path))
+    assert capsys.readouterr().err.count("passed over") == 1

@@ -104,14 +104,21 @@ def _platform(text: str) -> str:
     return text
 
 
-def _fields(entry: Entry) -> dict[str, Any]:
-    sections = {name: getattr(entry, name) for name in SECTIONS}
+def figures(entry: Entry) -> dict[str, Any]:
+    """An entry without what is in the image, as JSON has it."""
     return {
         "compressed_bytes": entry.compressed_bytes,
         "unpacked_bytes": entry.unpacked_bytes,
         "layers": entry.layers,
         "digest": entry.digest,
         "lookalike_bases": entry.lookalike_bases,
+    }
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    sections = {name: getattr(entry, name) for name in SECTIONS}
+    return {
+        **figures(entry),
         **{
             name: {"bytes": dict(listed.bytes), "rest_bytes": listed.rest_bytes}
             for name, listed in sections.items()

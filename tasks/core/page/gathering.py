@@ -106,7 +106,7 @@ def _or_note(notes: dict[str, str], name: str, find: Callable[[], tuple[T, ...]]
 
 def _newest(session: Session, notes: dict[str, str]) -> Record | None:
     """The newest record of a build that had steps to show."""
-    found = next(recordstore.newest_first(session.root), None)
+    found = next(recordstore.newest_first(session.root, tell=False), None)
     if found is None:
         reason = "there is no record of a build yet; every build.* writes one"
         notes.update(dict.fromkeys((TIME, CACHE, TREND_PART), reason))
@@ -114,7 +114,7 @@ def _newest(session: Session, notes: dict[str, str]) -> Record | None:
 
 
 def _cache(session: Session, record: Record) -> CacheReport:
-    older = recordstore.newest_first(session.root, before=record.id)
+    older = recordstore.newest_first(session.root, before=record.id, tell=False)
     return cachereport.make(record, older)
 
 

@@ -105,11 +105,7 @@ def load(root: Path) -> Results:
     """What was kept; nothing yet is fine. Raises UsageError for a file that is not ours."""
     path = root / FILE
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Malformed(f"it is larger than {MAX_BYTES // 2**20} MiB")
-        document = untrusted.mapping(untrusted.parse(path.read_bytes(), "it"), "it")
-        if document.get("schema") != SCHEMA:
-            raise Malformed(f"its schema is {str(document.get('schema'))[:20]!r}, not {SCHEMA}")
+        document = untrusted.document(path, SCHEMA, MAX_BYTES)
         found = decoding.decode(Results, document, "it")
         _check(found)
         return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.core.cachereport import CacheReport, Rate
 from tasks.core.misses import Miss
+from tasks.core.render import markdown as marked
 from tasks.core.render import tables
 from tasks.core.untrusted import shown
 
@@ -31,7 +32,9 @@ def summary(report: CacheReport) -> str:
     """One line: which build, the hit rate, what it saved."""
     whole = report.whole
     rate = "no steps" if whole.percent is None else f"{whole.percent:.0f} %"
-    line = f"Record {report.record.id} ({shown(report.record.task)}, {report.record.status}): "
+    line = (
+        f"Record {report.record.id} ({shown(report.record.task)}, {shown(report.record.status)}): "
+    )
     line += f"{rate}: {whole.cached} of {whole.steps} steps came from the cache"
     if whole.cached:
         line += f", which saved {tables.seconds(report.saved_seconds)} of work"
@@ -42,10 +45,16 @@ def summary(report: CacheReport) -> str:
 
 def _rates(what: str, rates: Sequence[Rate], markdown: bool) -> str:
     rows = [
-        [shown(rate.name), _percent(rate), rate.cached, rate.shared, rate.run] for rate in rates
+        [_name(rate.name, markdown), _percent(rate), rate.cached, rate.shared, rate.run]
+        for rate in rates
     ]
     headers = [what, "hits", "cached", "shared", "run"]
     return tables.table(headers, rows, markdown=markdown) if rows else ""
+
+
+def _name(text: str, markdown: bool, limit: int = 300) -> str:
+    """A name from a Dockerfile or a record: nothing of it is markup, or moves the cursor."""
+    return marked.code(shown(text, limit)) if markdown else shown(text, limit)
 
 
 def _percent(rate: Rate) -> str | None:
@@ -58,8 +67,8 @@ def _misses(report: CacheReport, markdown: bool) -> str:
         return "Nothing was missed."
     rows = [
         [
-            shown(miss.step.name, 60),
-            miss.target,
+            _name(miss.step.name, markdown, 60),
+            _name(miss.target, markdown),
             tables.seconds(miss.step.seconds),
             _reasons(miss, markdown),
         ]
@@ -74,10 +83,8 @@ def _misses(report: CacheReport, markdown: bool) -> str:
 
 
 def _reasons(miss: Miss, markdown: bool) -> str:
-    lines = [shown(reason.text) for reason in miss.reasons]
-    if markdown:
-        return "<br>".join(line.replace("|", "\\|").replace("<", "&lt;") for line in lines)
-    return "\n".join(lines)
+    lines = [_name(reason.text, markdown) for reason in miss.reasons]
+    return ("<br>" if markdown else "\n").join(lines)
 
 
 def _json(report: CacheReport) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from tasks.core.comparing import lock
 from tasks.core.comparing.baseline import Checked
 from tasks.core.comparing.growth import Cause, Growth, Status
-from tasks.core.comparing.lock import Entry
 from tasks.core.render import markdown, tables
 
 FORMATS = ("text", "markdown", "json")
@@ -145,23 +145,11 @@ def _image(row: Growth) -> dict[str, Any]:
         "platform": row.platform,
         "status": row.status.value,
         "size": row.size,
-        "before": _sizes(row.before),
-        "after": _sizes(row.after),
+        "before": lock.figures(row.before) if row.before else None,
+        "after": lock.figures(row.after) if row.after else None,
         "growth_bytes": row.growth_bytes,
         "growth_percent": row.growth_percent,
         "limits": asdict(row.limits),
         "broken": list(row.broken),
         "causes": [{**asdict(one), "growth_bytes": one.growth_bytes} for one in row.causes],
-    }
-
-
-def _sizes(entry: Entry | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
-    return {
-        "compressed_bytes": entry.compressed_bytes,
-        "unpacked_bytes": entry.unpacked_bytes,
-        "layers": entry.layers,
-        "digest": entry.digest,
-        "lookalike_bases": entry.lookalike_bases,
     }

@@ -42,13 +42,18 @@ def history(images: Sequence[tuple[str, Image]], format_: str) -> str:
         rows = [
             (
                 step["layer"],
-                _size(step["compressed_bytes"]),
-                _size(step["unpacked_bytes"]),
+                tables.mib(step["compressed_bytes"]),
+                tables.mib(step["unpacked_bytes"]),
                 step["instruction"],
             )
             for step in _steps(image)
         ]
-        total = (None, _size(image.compressed_bytes), _size(image.unpacked_bytes), "the image")
+        total = (
+            None,
+            tables.mib(image.compressed_bytes),
+            tables.mib(image.unpacked_bytes),
+            "the image",
+        )
         parts += [_title(name, image, format_), _table(HISTORY_HEADERS, [*rows, total], format_)]
     return "\n\n".join(parts)
 
@@ -57,15 +62,15 @@ def _parts(report: LayerReport, format_: str) -> list[str]:
     rows = [
         (
             row.layer,
-            _size(row.compressed_bytes),
-            _size(row.unpacked_bytes),
+            tables.mib(row.compressed_bytes),
+            tables.mib(row.unpacked_bytes),
             row.files,
-            _size(row.wasted_bytes),
+            tables.mib(row.wasted_bytes),
             row.instruction,
         )
         for row in report.rows
     ]
-    files = [(_size(f.size_bytes), f.layer, shown(f.path)) for f in report.waste.largest]
+    files = [(tables.mib(f.size_bytes), f.layer, shown(f.path)) for f in report.waste.largest]
     parts = [
         _title(report.name, report.image, format_),
         _table(LAYER_HEADERS, rows, format_),
@@ -84,17 +89,23 @@ def _parts(report: LayerReport, format_: str) -> list[str]:
 def _figures(report: LayerReport) -> str:
     found, wasted = report.efficiency, report.waste
     percent = 100 * wasted.wasted_bytes / wasted.stored_bytes if wasted.stored_bytes else 0.0
+    lost, stored = tables.mib(wasted.wasted_bytes), tables.mib(wasted.stored_bytes)
     return (
-        f"True waste: {_size(wasted.wasted_bytes)} of {_size(wasted.stored_bytes)} in files "
-        f"({percent:.1f} %)\n"
+        f"True waste: {lost} of {stored} in files ({percent:.1f} %)\n"
         f"By dive's definition: efficiency {100 * found.score:.4f} %, "
-        f"wasted {_size(found.wasted_bytes)} ({found.wasted_bytes} bytes)"
+        f"wasted {tables.mib(found.wasted_bytes)} ({found.wasted_bytes} bytes)"
     )
 
 
 def _loss(loss: Loss, told: Sequence[str]) -> tuple[object, ...]:
     gone = None if loss.gone_in is None else _by(loss.gone_in, told)
-    return _size(loss.wasted_bytes), loss.files, shown(loss.path, 80), _by(loss.layer, told), gone
+    return (
+        tables.mib(loss.wasted_bytes),
+        loss.files,
+        shown(loss.path, 80),
+        _by(loss.layer, told),
+        gone,
+    )
 
 
 def _by(layer: int, told: Sequence[str]) -> str:
@@ -125,13 +136,6 @@ def _short(value: object, limit: int) -> object:
 def _title(name: str, image: Image, format_: str) -> str:
     title = f"{name}, {image.platform}, {tables.short_digest(image.digest)}"
     return f"### {markdown.code(title)}" if format_ == "markdown" else title
-
-
-def _size(size_bytes: int | None) -> str | None:
-    """Bytes as people compare them: small ones exactly, others as MiB."""
-    if size_bytes is None or size_bytes >= tables.MIB // 10:
-        return tables.mib(size_bytes)
-    return f"{size_bytes} B"
 
 
 def _named(name: str, image: Image) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.core import cachereport
 from tasks.core.records import Record
-from tasks.core.render import tables
+from tasks.core.render import markdown, tables
 from tasks.core.untrusted import shown
 
 FORMATS = ("text", "json", "markdown")
@@ -31,14 +31,15 @@ def render(records: Sequence[Record], format_: str) -> str:
             for record, rate in zip(records, rates, strict=True)
         ]
         return tables.document({"records": listed})
+    say = markdown.code if format_ == "markdown" else shown
     rows = [
         [
             record.id,
-            shown(record.task),
-            record.status,
+            say(record.task),
+            say(record.status),
             tables.seconds(record.seconds),
             f"{rate.cached} of {rate.steps}",
-            shown(", ".join(target.name for target in record.targets), 60),
+            say(shown(", ".join(target.name for target in record.targets), 60)),
         ]
         for record, rate in zip(records, rates, strict=True)
     ]

@@ -12,6 +12,7 @@ from tasks.core.errors import UsageError
 MIB = 2**20
 SCHEMA = 1
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*( (B|KiB|MiB|s|%|of \d+))?$|-$")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def choose(given: str, allowed: Sequence[str]) -> str:
@@ -37,13 +38,19 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, markdown: bo
 
 
 def document(fields: Mapping[str, Any]) -> str:
-    """A JSON document with its schema number."""
-    return json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False)
+    """A JSON document with its schema number.
+
+    Halves of pairs, which Python has for names that are no UTF-8, are escaped: no file holds them.
+    """
+    text = json.dumps({"schema": SCHEMA, **fields}, indent=2, ensure_ascii=False)
+    return _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def mib(size_bytes: int | None) -> str | None:
-    """Bytes as MiB (2^20 bytes) with one decimal."""
-    return None if size_bytes is None else f"{size_bytes / MIB:.1f} MiB"
+    """Bytes as MiB (2^20 bytes) with one decimal; less than 0.1 MiB to the byte."""
+    if size_bytes is None:
+        return None
+    return f"{size_bytes} B" if size_bytes < MIB // 10 else f"{size_bytes / MIB:.1f} MiB"
 
 
 def difference(size_bytes: int) -> str:

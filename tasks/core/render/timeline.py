@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.core.decoding import encode
 from tasks.core.records import CACHED, STEP, StepRecord
-from tasks.core.render import tables
+from tasks.core.render import markdown, tables
 from tasks.core.timeline import Timeline
 from tasks.core.untrusted import shown
 
@@ -23,8 +23,8 @@ def render(timeline: Timeline, format_: str) -> str:
     rows = [
         [
             "*" if step.digest in timeline.critical else "",
-            shown(step.name, 50).replace("|", "\\|" if format_ == "markdown" else "|"),
-            _state(step),
+            _name(step.name, 50, format_),
+            shown(_state(step)),
             f"{step.started_seconds:.2f} s",
             f"{step.seconds:.2f} s",
             _bar(step, timeline.seconds, format_ == "markdown"),
@@ -35,24 +35,32 @@ def render(timeline: Timeline, format_: str) -> str:
     table = tables.table(headers, rows, markdown=format_ == "markdown")
     left = len(timeline.steps) - len(kept)
     more = [f"{left} steps that took less than {SHORT_SECONDS} s are left out."] if left else []
-    return "\n\n".join([_head(timeline), table, "\n".join([*more, *_conclusion(timeline)])])
+    return "\n\n".join(
+        [_head(timeline), table, "\n".join([*more, *_conclusion(timeline, format_)])]
+    )
 
 
 def _head(timeline: Timeline) -> str:
     record = timeline.record
     return (
-        f"Record {record.id} ({shown(record.task)}, {record.status}): "
+        f"Record {record.id} ({shown(record.task)}, {shown(record.status)}): "
         f"{timeline.seconds:.2f} s in BuildKit of {record.seconds:.2f} s in all."
     )
 
 
-def _conclusion(timeline: Timeline) -> list[str]:
+def _name(name: str, limit: int, format_: str) -> str:
+    text = shown(name, limit)
+    return markdown.code(text) if format_ == "markdown" else text
+
+
+def _conclusion(timeline: Timeline, format_: str) -> list[str]:
     steps = {step.digest: step for step in timeline.steps}
+    mark = "\\*" if format_ == "markdown" else "*"
     spent = sum(steps[digest].seconds for digest in timeline.critical)
-    lines = [f"* critical path: {len(timeline.critical)} steps that took {spent:.2f} s."]
+    lines = [f"{mark} critical path: {len(timeline.critical)} steps that took {spent:.2f} s."]
     if timeline.longest is None:
         return [*lines, "None of them was an instruction that ran."]
-    name = shown(timeline.longest.name, 80)
+    name = _name(timeline.longest.name, 80, format_)
     share = 100 * timeline.saved_seconds / timeline.seconds if timeline.seconds else 0.0
     return [
         *lines,
