@@ -58,7 +58,11 @@ class TestKinds:
             (b'{"auths": {"r.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
             (b"npm" + b"_" + b"a1B2" * 9, "npmrc"),
             (LOGIN, "npmrc"),
+            (b'x = "line\\n' + GITHUB + b'"', "tokens"),
+            (b"?token%3D" + GITHUB, "tokens"),
+            (b'{"auths": {"a.example": {}, "b.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
             (AWS, "cloud-keys"),
+            (b"AWS_SECRET_ACCESS" + b"_KEY=" + b"wJalrXUtnF" * 4, "cloud-keys"),
             (b"aws_secret_access" + b"_key = " + b"wJalrXUtnF" * 4, "cloud-keys"),
             (b"AIza" + b"Sy0123456789" * 3, "cloud-keys"),
         ],
@@ -108,6 +112,34 @@ class TestPlaces:
         )
         assert "hunter2" not in str(found)
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            'RUN NPM_TOKEN="$(cat /run/secrets/npm)" npm ci',
+            "RUN NPM_TOKEN=`cat /run/secrets/npm` npm ci",
+            "RUN export NPM_TOKEN='' && npm ci",
+            'ENV NPM_TOKEN=""',
+        ],
+    )
+    def test_what_a_shell_puts_in_later_is_no_value(self, command: str) -> None:
+        assert not failed(prove(image(layer(), history=[{"created_by": command}])))
+
+    @pytest.mark.parametrize(
+        "pair",
+        [
+            "POSTGRES_PASSWORD_FILE=/run/secrets/password",
+            "SSH_AUTH_SOCK=/run/agent",
+            "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D",
+        ],
+    )
+    def test_a_place_and_a_fingerprint_are_public(self, pair: str) -> None:
+        history = [{"created_by": f"ENV {pair}"}]
+        assert not failed(prove(image(layer(), config={"Env": [pair]}, history=history)))
+
+    @pytest.mark.parametrize("pair", ["PASSWORD_FILE=hunter22", "GPG_KEY=hunter22"])
+    def test_the_same_names_with_other_values(self, pair: str) -> None:
+        assert list(failed(prove(image(layer(), config={"Env": [pair]})))) == ["variables"]
+
     def test_a_config_that_makes_no_sense(self) -> None:
         odd = {"Env": {"a": 1}, "Labels": [], "\ud800": ["\udfff", None]}
         held = image(layer(), config=odd, history="text")
@@ -153,6 +185,19 @@ class TestForms:
     )
     def test_plain_url_and_json(self, text: str) -> None:
         assert Content(secretforms.needles(NAMED)).search(f"a={text}&b".encode())
+
+    @pytest.mark.parametrize("ascii_only", [True, False])
+    def test_json_as_each_encoder_escapes(self, ascii_only: bool) -> None:
+        named = {"X": 's3cr3t<ä"ö&x'}
+        text = json.dumps(named, ensure_ascii=ascii_only)
+        assert Content(secretforms.needles(named)).search(text.encode())
+
+    @pytest.mark.parametrize("width", [64, 76])
+    def test_base64_in_lines(self, width: int) -> None:
+        named = {"X": "".join(f"line {number} of a secret\n" for number in range(20))}
+        letters = base64.b64encode(named["X"].encode())
+        lines = [letters[at : at + width] for at in range(0, len(letters), width)]
+        assert Content(secretforms.needles(named)).search(b"\n".join(lines))
 
     @given(cut=st.integers(1, 30), rest=st.integers(0, 200_000))
     @settings(max_examples=30, deadline=None)

@@ -19,6 +19,12 @@ from tasks.core.verdicts import Severity, Verdict
 VARIABLE = "variable"
 #: NAME=value in the history, where a build's ARGs stand in front of the command.
 _ASSIGNED = re.compile(r"(?:^|[\s|])([A-Za-z_][A-Za-z0-9_]*)=([^\s]+)")
+#: What is no secret under any name: nothing, what a shell puts in later, where something lies.
+_HARMLESS = re.compile(r"[\"']{2}[;)]*|[\"']?[$`].*|[;&|)\\].*", re.S)
+_PLACE = re.compile(r"_(FILE|PATH|DIR|SOCK)$", re.I)
+#: Official images name the keys that their releases are signed with by fingerprint.
+_PUBLIC_KEY = re.compile(r"(^|_)GPG_KEYS?$", re.I)
+_FINGERPRINTS = re.compile(r"[\"']?([0-9A-F]{16,40}[\s\"']*)+")
 _SEEN = (
     "Every layer is searched as it was written, so what a later layer removes is found too, and "
     "config, history, labels, environment, annotations and attestations."
@@ -126,14 +132,23 @@ def _variables(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     environment = section.get("Env") if isinstance(section, dict) else None
     for pair in environment if isinstance(environment, list) else ():
         name, _, value = str(pair).partition("=")
-        if value and schema.is_secret(name):
+        if value and _tells(name, value):
             yield "config.Env", name
     history = config.get("history")
     for number, step in enumerate(history if isinstance(history, list) else ()):
         created = step.get("created_by") if isinstance(step, dict) else ""
         for name, value in _ASSIGNED.findall(str(created or "")):
-            if schema.is_secret(name) and not value.startswith("$"):
+            if _tells(name, value) and not _HARMLESS.fullmatch(value):
                 yield f"history, step {number + 1}", name
+
+
+def _tells(name: str, value: str) -> bool:
+    """Whether a variable gives a secret away, by its name; some names are of public things."""
+    if _PLACE.search(name) and value.lstrip("\"'").startswith("/"):
+        return False
+    if _PUBLIC_KEY.search(name) and _FINGERPRINTS.fullmatch(value):
+        return False
+    return schema.is_secret(name)
 
 
 def _unread(contents: Contents) -> Iterator[str]:
