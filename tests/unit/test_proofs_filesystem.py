@@ -109,6 +109,13 @@ class TestRights:
             "app-writable", own, policy=Policy(application=("/opt",), writable=("/opt/x",))
         )
 
+    def test_an_application_that_a_link_leads_to(self) -> None:
+        members = (link("app", "data/app"), file("data/app/x.js", b"1", uid=1000))
+        assert failure("app-writable", *members) == (
+            "/data/app/x.js belongs to the user that it runs as (1000)"
+        )
+        assert passes("app-writable", link("app", "/"), file("x", b"1", uid=1000))
+
     def test_a_folder_that_its_files_can_be_replaced_in(self) -> None:
         members = (folder("app", uid=1000), file("app/server.js", b"1"))
         assert failure("app-writable", *members) == (
@@ -171,6 +178,7 @@ class TestLeftovers:
             ("app/a.spec.tsx", "a test"),
             ("usr/share/nginx/html/main.js.map", "a source map"),
             ("app/.git/config", "of a repository"),
+            ("app/.git", "of a repository"),
             ("app/.env", "a file of settings"),
             ("srv/.env.production", "a file of settings"),
             ("root/.npm/_cacache/index", "of a package cache"),
@@ -189,6 +197,7 @@ class TestLeftovers:
             "app/node_modules/x/.env",
             "app/.env.example",
             "app/latest.js",
+            "app/.gitkeep",
             "usr/lib/x/a.test.js",
             "var/lib/apt/lists/lock",
         ],

@@ -14,7 +14,8 @@ from tasks.core.untrusted import Malformed
 MAX_BYTES = 2**20
 _TEST = re.compile(r"(^|/)(__tests__|__mocks__)/|\.(test|spec)\.[cm]?[jt]sx?$")
 _MAP = re.compile(r"\.(js|mjs|cjs|css)\.map$")
-_REPOSITORY = re.compile(r"(^|/)\.(git|hg|svn)/")
+#: A folder, or the file that stands for one in a submodule and a second work tree.
+_REPOSITORY = re.compile(r"(^|/)\.((git|hg|svn)/|git$)")
 _ENVIRONMENT = re.compile(r"(^|/)\.env(\.[^/]+)?$")
 _EXAMPLE = re.compile(r"\.(example|sample|template|dist)$")
 _CACHE = re.compile(
