@@ -216,6 +216,24 @@ class TestLeftovers:
             "/app/node_modules/@x/b is a development package"
         )
 
+    @pytest.mark.parametrize("section", ["optionalDependencies", "peerDependencies"])
+    def test_what_is_not_for_development_alone(self, section: str) -> None:
+        named = {section: {"a": "1"}, "devDependencies": {"a": "1"}}
+        package = file("app/package.json", json.dumps(named).encode())
+        assert passes("leftovers", package, file("app/node_modules/a/x.js", b"1"))
+
+    def test_what_another_package_needs_too(self) -> None:
+        package = file("app/package.json", b'{"devDependencies": {"a": "1", "b": "1", "c": "1"}}')
+        there = [file(f"app/node_modules/{name}/x.js", b"1") for name in "abc"]
+        told = {"node_modules/a": {"version": "1"}, "node_modules/b": {"dev": True}, "c": 7}
+        lock = file("app/node_modules/.package-lock.json", json.dumps({"packages": told}).encode())
+        assert failure("leftovers", package, lock, *there) == (
+            "/app/node_modules/b is a development package; "
+            "/app/node_modules/c is a development package"
+        )
+        broken = file("app/node_modules/.package-lock.json", b"{")
+        assert "/app/node_modules/a is" in failure("leftovers", package, broken, *there)
+
     @pytest.mark.parametrize("content", [b"{", b"[]", b'{"devDependencies": 1}', b"\xff" * 10])
     def test_a_package_json_that_makes_no_sense_names_none(self, content: bytes) -> None:
         assert passes("leftovers", file("app/package.json", content))
