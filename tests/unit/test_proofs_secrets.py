@@ -20,7 +20,7 @@ from tasks.core.proofs import secrets
 from tasks.core.secretscan import Content, Hits, SecretInspector
 from tasks.core.verdicts import Status, Verdict
 from tests.unit import layers
-from tests.unit.layers import file, layer
+from tests.unit.layers import file, layer, link
 
 VALUE = "canary/8d7f&6a5s+4d3f"
 NAMED = {"NPM_TOKEN": VALUE}
@@ -185,6 +185,16 @@ class TestForms:
     )
     def test_plain_url_and_json(self, text: str) -> None:
         assert Content(secretforms.needles(NAMED)).search(f"a={text}&b".encode())
+
+    def test_in_names_of_files_and_links_without_saying_which(self) -> None:
+        value = "canary-8d7f6a5s"
+        held = image(layer(file(f"a/{value}", b"1")), layer(link("l", value)), named={"X": value})
+        found = secrets.prove("web", held, SecretInspector({"X": value}), {"X": value})
+        [wrong] = [each for each in found if each.status is Status.FAILED]
+        assert wrong.findings == (
+            "a file's name in layer 1: the value of X",
+            "a file's name in layer 2: the value of X",
+        )
 
     @pytest.mark.parametrize("ascii_only", [True, False])
     def test_json_as_each_encoder_escapes(self, ascii_only: bool) -> None:

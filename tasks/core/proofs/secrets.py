@@ -19,6 +19,8 @@ from tasks.core.verdicts import Severity, Verdict
 VARIABLE = "variable"
 #: NAME=value in the history, where a build's ARGs stand in front of the command.
 _ASSIGNED = re.compile(r"(?:^|[\s|])([A-Za-z_][A-Za-z0-9_]*)=([^\s]+)")
+#: Entries whose names are searched as one text.
+_NAMES_AT_ONCE = 10_000
 #: What is no secret under any name: nothing, what a shell puts in later, where something lies.
 _HARMLESS = re.compile(r"[\"']{2}[;)]*|[\"']?[$`].*|[;&|)\\].*", re.S)
 _PLACE = re.compile(r"_(FILE|PATH|DIR|SOCK)$", re.I)
@@ -26,8 +28,8 @@ _PLACE = re.compile(r"_(FILE|PATH|DIR|SOCK)$", re.I)
 _PUBLIC_KEY = re.compile(r"(^|_)GPG_KEYS?$", re.I)
 _FINGERPRINTS = re.compile(r"[\"']?([0-9A-F]{16,40}[\s\"']*)+")
 _SEEN = (
-    "Every layer is searched as it was written, so what a later layer removes is found too, and "
-    "config, history, labels, environment, annotations and attestations."
+    "Every layer is searched as it was written, so what a later layer removes is found too, names "
+    "of files, and config, history, labels, environment, annotations and attestations."
 )
 _TEXT = f"{_SEEN} Kinds are known by their shape, in text and in gzip files."
 
@@ -68,7 +70,12 @@ def prove(
     ``secrets`` are the values that the inspector was made with, by name.
     """
     places: dict[str, list[str]] = {kind: [] for kind in PROOFS}
-    for place, hit in sorted({*_in_layers(contents), *_in_texts(contents, inspector)}):
+    found_in = {
+        *_in_layers(contents),
+        *_in_names(contents, inspector),
+        *_in_texts(contents, inspector),
+    }
+    for place, hit in sorted(found_in):
         places[hit.kind].append(f"{place}: {hit}")
     unread = sorted(_unread(contents))
     left = f"; not read to the end: {', '.join(unread[:3])}" if unread else ""
@@ -93,6 +100,17 @@ def _in_layers(contents: Contents) -> Iterator[tuple[str, Hit]]:
                 gone = "" if last and last.layer == number else ", removed or replaced later"
                 place = f"{shown(entry.path)} in layer {number + 1}{gone}"
                 yield from ((place, hit) for hit in hits.hits)
+
+
+def _in_names(contents: Contents, inspector: SecretInspector) -> Iterator[tuple[str, Hit]]:
+    """Names of files, and what links say; the place does not tell which, it would be the secret."""
+    for number, layer in enumerate(contents.layers):
+        for at in range(0, len(layer.entries), _NAMES_AT_ONCE):
+            some = layer.entries[at : at + _NAMES_AT_ONCE]
+            text = "\n".join(word for each in some for word in (each.path, each.link) if word)
+            yield from (
+                (f"a file's name in layer {number + 1}", hit) for hit in inspector.scan(text)
+            )
 
 
 def _in_texts(contents: Contents, inspector: SecretInspector) -> Iterator[tuple[str, Hit]]:
