@@ -19,6 +19,8 @@ MAX_SEGMENTS = 512
 MAX_INTERPRETER_BYTES = 4096
 #: Flags of the header by which the linker sums up Tag_ABI_VFP_args of all its parts.
 SOFT_FLOAT, HARD_FLOAT = 0x200, 0x400
+#: Programs that the kernel translates itself: they are the same for every machine.
+KERNEL = "EM_BPF"
 _NAMES = {
     ("EM_386", 32, True): "i386",
     ("EM_X86_64", 64, True): "x86-64",

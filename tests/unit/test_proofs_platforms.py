@@ -112,6 +112,10 @@ class TestElf:
         held = image(file("usr/bin/node", b"", 0o755), file("srv/.keep", b"", 0o755))
         assert verdict("platforms.elf", held).message == "/usr/bin/node is an empty program"
 
+    def test_a_program_for_the_kernel_is_at_home_everywhere(self) -> None:
+        held = image(file("usr/lib/bpf/probe.o", elf(247, kind=1)), **arm("arm64"))
+        assert verdict("platforms.elf", held).status is Status.PASSED
+
     def test_what_is_started_and_libraries_of_no_bytes(self) -> None:
         members = (file("app/run", b"", 0o755), link("start", "app/run"), file("app/__init__.py"))
         held = image(*members, config={"Entrypoint": ["/start"]})

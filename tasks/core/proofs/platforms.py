@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tasks.core import filetree
 from tasks.core.contents import Contents, shown
-from tasks.core.elf import ElfFacts, ElfInspector, ForeignAddon, Machine, machine_of
+from tasks.core.elf import KERNEL, ElfFacts, ElfInspector, ForeignAddon, Machine, machine_of
 from tasks.core.entries import FileEntry, Kind
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.verdicts import Severity, Verdict
@@ -121,7 +121,7 @@ def _foreign(elves: Mapping[str, ElfFacts], machine: Machine) -> Iterator[str]:
     for path, facts in sorted(elves.items()):
         if facts.damage:
             yield f"{shown(path)} is a damaged ELF file: {facts.damage}"
-        elif not facts.fits(machine):
+        elif facts.machine != KERNEL and not facts.fits(machine):
             yield f"{shown(path)} is {facts.name}, not {machine.name}"
 
 
