@@ -81,6 +81,8 @@ class TestKinds:
             b"//npm.example/:_authToken=MYTOKEN",
             b"AKIAIOSFODNN7EXAMPLE",
             b"ghp_short",
+            b"ghp_" + b"x" * 36,  # so manuals write it
+            b"npm_" + b"a" * 36,
             b"\0binary" + KEY,  # a library for cryptography
         ],
     )
