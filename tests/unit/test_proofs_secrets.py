@@ -198,6 +198,14 @@ class TestForms:
             "a file's name in layer 2: the value of X",
         )
 
+    def test_no_place_tells_it(self) -> None:
+        value = "canary-8d7f6a5s"
+        content = file(f"a/{value}", value.encode())
+        held = image(layer(content), named={"X": value}, config={"Labels": {value: value}})
+        found = secrets.prove("web", held, SecretInspector({"X": value}), {"X": value})
+        assert value not in str(found)
+        assert "a place whose name holds a secret: the value of X" in str(found)
+
     @pytest.mark.parametrize("ascii_only", [True, False])
     def test_json_as_each_encoder_escapes(self, ascii_only: bool) -> None:
         named = {"X": 's3cr3t<ä"ö&x'}
@@ -222,6 +230,10 @@ class TestForms:
     def test_in_a_binary_too(self) -> None:
         held = image(layer(file("node", b"\0\1" * 90_000 + VALUE.encode() + bytes(9))))
         assert list(failed(prove(held))) == ["values"]
+
+    def test_a_token_in_a_binary(self) -> None:
+        held = image(layer(file("settings.pyc", b"\0\1" * 90_000 + GITHUB + bytes(9))))
+        assert list(failed(prove(held))) == ["tokens"]
 
     def test_what_an_npmrc_assigns_is_searched_for_by_itself(self) -> None:
         named = {"npmrc": "registry=https://npm.example\n//npm.example/:_authToken=canary-123456\n"}

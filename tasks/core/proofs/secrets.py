@@ -31,7 +31,9 @@ _SEEN = (
     "Every layer is searched as it was written, so what a later layer removes is found too, names "
     "of files, and config, history, labels, environment, annotations and attestations."
 )
-_TEXT = f"{_SEEN} Kinds are known by their shape, in text and in gzip files."
+_TEXT = (
+    f"{_SEEN} Kinds are known by their shape, in text and in gzip files; tokens also in programs."
+)
 
 
 def _proof(name: str, title: str, reason: str, observed: str = _TEXT) -> Proof:
@@ -75,7 +77,7 @@ def prove(
         *_in_names(contents, inspector),
         *_in_texts(contents, inspector),
     }
-    for place, hit in sorted(found_in):
+    for place, hit in sorted((_fit(place, inspector), hit) for place, hit in found_in):
         places[hit.kind].append(f"{place}: {hit}")
     unread = sorted(_unread(contents))
     left = f"; not read to the end: {', '.join(unread[:3])}" if unread else ""
@@ -89,6 +91,11 @@ def prove(
         passed = f"none in {len(contents.layers)} layers{left_values if kind == VALUE else left}"
         found.append(proof.judge(target, contents.platform, places[kind], passed, "none"))
     return tuple(found)
+
+
+def _fit(place: str, inspector: SecretInspector) -> str:
+    """``place``, unless its name is a secret itself."""
+    return "a place whose name holds a secret" if inspector.scan(place) else place
 
 
 def _in_layers(contents: Contents) -> Iterator[tuple[str, Hit]]:
