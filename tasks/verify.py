@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,9 +57,10 @@ class Asked:
 
     def at_once(self) -> int | None:
         """What `--jobs` says, None for the default. Raises UsageError for no such number."""
-        if self.jobs and not (self.jobs.isdigit() and 0 < int(self.jobs) <= MOST_JOBS):
+        number = int(self.jobs) if re.fullmatch("[0-9]{1,9}", self.jobs) else 0
+        if self.jobs and not 0 < number <= MOST_JOBS:
             raise UsageError(f"--jobs {self.jobs!r}: expected a number from 1 to {MOST_JOBS}")
-        return int(self.jobs) if self.jobs else None
+        return number or None
 
 
 ASKED = Asked()

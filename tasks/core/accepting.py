@@ -48,19 +48,21 @@ def _settled(verdict: Verdict, policy: Policy, today: datetime.date) -> Verdict:
     named = [each for each in policy.exceptions if fnmatchcase(verdict.proof, each.proof)]
     valid = [each for each in named if today <= each.expires]
     left = tuple(one for one in verdict.findings if not any(_covers(each, one) for each in valid))
+    expired = [each for each in named if each not in valid]
     if left == verdict.findings:
-        return _reminded(verdict, [each for each in named if each not in valid])
+        return _reminded(verdict, expired)
     accepted = len(verdict.findings) - len(left)
     used = [each for each in valid if any(_covers(each, one) for one in verdict.findings)]
     why = "; ".join(f"{each.reason}, until {each.expires}" for each in used)
     if left:
         message = f"{first(left)} (and {accepted} accepted)"
-        return replace(
+        rest = replace(
             verdict,
             message=message,
             findings=left,
             measured=f"{len(left)} found, {accepted} accepted",
         )
+        return _reminded(rest, expired)
     return replace(
         verdict,
         status=Status.PASSED,
@@ -79,7 +81,8 @@ def _reminded(verdict: Verdict, expired: Sequence[Accepted]) -> Verdict:
 
 
 def _covers(accepted: Accepted, finding: str) -> bool:
-    return fnmatchcase(finding, accepted.match)
+    """By glob, or word for word: names of files may have brackets, `[id].js`."""
+    return finding == accepted.match or fnmatchcase(finding, accepted.match)
 
 
 def _unused(verdicts: Sequence[Verdict], policy: Policy) -> Iterator[Verdict]:

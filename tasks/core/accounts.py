@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tasks.core import filetree
 from tasks.core.contents import Contents
 from tasks.core.entries import FileEntry
 
 PASSWD, GROUP, SHADOW = "etc/passwd", "etc/group", "etc/shadow"
 MAX_BYTES = 2**20
+#: Where they may really lie: links lead from /etc to them, in images of Nix and of ostree. One with
+#: a dash is what tools keep of the last one, and a hard link may make it the file itself.
+_ANYWHERE = re.compile(r"(?:.*/)?etc/(passwd|group|shadow)-?")
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,13 @@ class AccountInspector:
 
     def open(self, entry: FileEntry, head: bytes) -> _Lines | None:
         """A probe for an account file."""
-        return _Lines(entry.path) if entry.path in (PASSWD, GROUP, SHADOW) else None
+        found = _ANYWHERE.fullmatch(entry.path)
+        return _Lines(numbered=found[1] != "shadow") if found else None
 
 
 class _Lines:
-    def __init__(self, path: str) -> None:
-        self._numbered = path != SHADOW
+    def __init__(self, *, numbered: bool) -> None:
+        self._numbered = numbered
         self._content = b""
 
     def feed(self, piece: bytes) -> bool:
@@ -103,7 +109,7 @@ def user(contents: Contents) -> User | None:
 
 
 def _lines(files: Mapping[str, FileEntry], path: str) -> tuple[tuple[str, ...], ...]:
-    entry = files.get(path)
+    entry = filetree.follow(files, path)
     found = entry.finding(AccountFile) if entry else None
     return found.lines if found else ()
 

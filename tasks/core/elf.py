@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ MAX_SEGMENTS = 512
 MAX_INTERPRETER_BYTES = 4096
 #: Flags of the header by which the linker sums up Tag_ABI_VFP_args of all its parts.
 SOFT_FLOAT, HARD_FLOAT = 0x200, 0x400
+#: Programs that the kernel translates itself: they are the same for every machine.
+KERNEL = "EM_BPF"
 _NAMES = {
     ("EM_386", 32, True): "i386",
     ("EM_X86_64", 64, True): "x86-64",
@@ -62,6 +65,26 @@ MACHINES: Mapping[str, Machine] = {
     "linux/s390x": Machine("s390x", "EM_S390", 64, False),
 }
 
+#: How programs of other systems begin, 64 and 32 bits, and several machines in one.
+_OTHERS: Mapping[bytes, str] = {
+    **dict.fromkeys((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe"), "macOS"),
+    b"MZ": "Windows",
+}
+#: Packages bring add-ons for every system, in folders or under names that say so.
+_FOR_OTHERS = re.compile(r"darwin|mac|osx|apple|win|msvc", re.I)
+
+
+def machine_of(platform: str) -> Machine | None:
+    """What the files of a platform are; a variant like amd64/v2 is its architecture's."""
+    return MACHINES.get(platform) or MACHINES.get(platform.rpartition("/")[0])
+
+
+@dataclass(frozen=True)
+class ForeignAddon:
+    """An add-on of Node.js for another system than Linux, by its first bytes."""
+
+    system: str
+
 
 @dataclass(frozen=True, slots=True)
 class ElfFacts:
@@ -98,11 +121,30 @@ class ElfFacts:
 
 
 class ElfInspector:
-    """Reads the header of every ELF file, whatever its name and place."""
+    """Reads the header of every ELF file, whatever its name and place.
 
-    def open(self, entry: FileEntry, head: bytes) -> _Header | None:
-        """A probe for files that begin as ELF files do."""
-        return _Header(entry.size_bytes) if head[:4] == MAGIC else None
+    Where an add-on is for another system, and neither it nor its folder says so, it tells that.
+    """
+
+    def open(self, entry: FileEntry, head: bytes) -> _Header | _Addon | None:
+        """A probe for files that begin as ELF files do, and for such add-ons."""
+        if head[:4] == MAGIC:
+            return _Header(entry.size_bytes)
+        if entry.path.endswith(".node") and not _FOR_OTHERS.search(entry.path):
+            system = next((name for magic, name in _OTHERS.items() if head.startswith(magic)), "")
+            return _Addon(system) if system else None
+        return None
+
+
+@dataclass(frozen=True)
+class _Addon:
+    system: str
+
+    def feed(self, piece: bytes) -> bool:
+        return False
+
+    def result(self) -> ForeignAddon:
+        return ForeignAddon(self.system)
 
 
 class _Header:

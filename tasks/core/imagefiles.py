@@ -7,7 +7,7 @@ import itertools
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,14 @@ from tasks.core import blobs
 from tasks.core.blobs import PIECE_BYTES
 from tasks.core.errors import UsageError
 from tasks.core.untrusted import Malformed
+
+#: What archives come in that is not read here: engines write none of it.
+_PACKED: Mapping[bytes, str] = {
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+}
 
 
 def open_archive(path: Path) -> Iterator[bytes]:
@@ -30,9 +38,13 @@ def open_archive(path: Path) -> Iterator[bytes]:
         raise UsageError(f"{path} is neither a file nor a folder: write the image to a file")
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
+            head = file.read(8)
     except OSError as error:
         raise UsageError(f"cannot read the archive {path}: {error.strerror}") from None
+    other = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    if other:
+        raise UsageError(f"the archive {path} is compressed with {other}: unpack it first")
+    packed = head.startswith(b"\x1f\x8b")
     return _unpacked(path) if packed else _file(path)
 
 

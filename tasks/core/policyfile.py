@@ -18,7 +18,20 @@ from tasks.core.policy import Accepted, Policy
 
 #: The largest number that makes sense anywhere: a signed 32-bit one.
 _LARGEST = 2**31 - 1
-_PATH = (lambda value: value.startswith("/"), "a path that starts with '/'")
+_PATH = (
+    lambda value: (
+        value.startswith("/") and value.isascii() and value.isprintable() and " " not in value
+    ),
+    "a path that starts with '/', as an address has it: other letters as %20",
+)
+#: Not all of the image: a proof on what is in, or beside, "/" would hold for nothing.
+_FOLDERS = (
+    lambda value: (
+        all(path[:1] == "/" and set(path.split("/")) - {"", "."} for path in value)
+        and not any(".." in path.split("/") for path in value)
+    ),
+    "a list of absolute paths below '/'",
+)
 _INSIDE = (
     lambda value: value[:1] != "/" and ".." not in value.split("/"),
     "a path below the build context",
@@ -32,10 +45,11 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "page": _PATH,
     "source_file": _INSIDE,
     "dependency_file": _INSIDE,
-    "writable": (lambda value: all(path[:1] == "/" for path in value), "a list of absolute paths"),
-    "application": (
-        lambda value: all(path[:1] == "/" for path in value),
-        "a list of absolute paths",
+    "writable": _FOLDERS,
+    "application": _FOLDERS,
+    "environment": (
+        lambda value: all(pair.partition("=")[0] and "=" in pair for pair in value),
+        "a list of NAME=value",
     ),
     "memory_mib": (lambda value: value >= 6, "at least 6, the least that the engine takes"),
 }

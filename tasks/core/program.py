@@ -19,11 +19,16 @@ for _number in (signal.SIGINT, signal.SIGTERM):
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from invoke import __version__
+from invoke.config import Config
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
-from invoke.vendor.yaml import YAMLError
+from invoke.vendor.yaml import SafeLoader, YAMLError
+from invoke.vendor.yaml.constructor import ConstructorError
+from invoke.vendor.yaml.nodes import Node
 
 VERSION = "0.1.0"
 BAD_USAGE = 2
@@ -49,6 +54,43 @@ class Slipway(Program):
         with _usage():
             super().parse_tasks()
         _need_values(sys.argv[1:])
+
+
+class Configuration(Config):
+    """invoke's configuration, which tells the place of what it cannot read."""
+
+    def _load_yaml(self, path: Any) -> Any:
+        with Path(path).open(encoding="utf-8") as file:
+            loader = _Loader(file)
+            try:
+                return loader.get_single_data()
+            finally:
+                loader.dispose()
+
+
+class _Loader(SafeLoader):
+    """YAML's, but a key that is there twice is refused: its first entry would be lost unseen."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key.value, str):
+                raise _refused(f"the key {key.value!r} is there twice", key)
+            seen.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_timestamp(self, node: Any) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            raise _refused(f"{node.value!r} is no day that there is", node) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+def _refused(problem: str, node: Node) -> ConstructorError:
+    return ConstructorError(None, None, problem, node.start_mark)
 
 
 def _need_values(words: list[str]) -> None:
@@ -99,7 +141,13 @@ def _flag(found: re.Match[str]) -> str:
 def main() -> None:
     """Run the tasks named on the command line."""
     version = f"{VERSION} (invoke {__version__})"
-    program = Slipway(name="Slipway", binary="inv", binary_names=["inv", "invoke"], version=version)
+    program = Slipway(
+        name="Slipway",
+        binary="inv",
+        binary_names=["inv", "invoke"],
+        version=version,
+        config_class=Configuration,
+    )
     try:
         program.run()
     except SystemExit as ending:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tasks.core import secretforms
 from tasks.core.entries import FileEntry
-from tasks.core.secretforms import SHAPES, Needle
+from tasks.core.secretforms import SHAPES, UNMISTAKABLE, Needle, Shape
 
 #: What is kept of a piece, for a secret that lies across two of them.
 OVERLAP_BYTES = 4096
@@ -61,22 +61,21 @@ class Content:
     needles: Sequence[Needle]
     hits: set[Hit] = field(default_factory=set)
     tail: bytes = b""
-    shapes: bool | None = None
+    shapes: Sequence[Shape] | None = None
 
     def search(self, piece: bytes) -> tuple[Hit, ...]:
         """Take the next piece; returns what was found up to here."""
         if self.shapes is None:
-            # Libraries for cryptography are full of what looks like a key; archives are as text.
-            self.shapes = b"\0" not in piece[:8192] or piece[257:262] == b"ustar"
+            text = b"\0" not in piece[:8192] or piece[257:262] == b"ustar"  # archives are as text
+            self.shapes = SHAPES if text else UNMISTAKABLE
         window = self.tail + piece
         for needle in self.needles:
             if needle.content in window:
                 form = "" if needle.form == "plain" else f" ({needle.form})"
                 self.hits.add(Hit(VALUE, f"the value of {needle.name}{form}"))
-        if self.shapes:
-            for shape in SHAPES:
-                if shape.anchor in window and shape.pattern.search(window):
-                    self.hits.add(Hit(shape.kind, f"a {shape.name}"))
+        for shape in self.shapes:
+            if shape.anchor in window and shape.pattern.search(window):
+                self.hits.add(Hit(shape.kind, f"a {shape.name}"))
         longest = max((len(needle.content) for needle in self.needles), default=0)
         self.tail = window[-max(OVERLAP_BYTES, longest) :]
         return tuple(sorted(self.hits))

@@ -52,6 +52,20 @@ def test_what_no_exception_matches_still_fails() -> None:
     assert found.message == "/x is setgid (and 1 accepted)"
 
 
+def test_an_exception_that_is_over_is_named_beside_one_that_holds() -> None:
+    over = accepted(SETUID.id, "/x*", TODAY - datetime.timedelta(days=1))
+    found = settled(accepted(SETUID.id, "/bin/su*"), over)[SETUID.id]
+    assert found.findings == ("/x is setgid",)
+    assert "(the exception ended on 2026-11-23: needed by su)" in found.message
+
+
+def test_a_finding_is_matched_word_for_word_too() -> None:
+    """Next.js names files in brackets, which a glob takes for a choice of letters."""
+    wrong = SETUID.judge("web", "linux/amd64", ["/app/[id].js is setgid"], "ok", "none")
+    policy = Policy(exceptions=(accepted(SETUID.id, "/app/[id].js is setgid"),))
+    assert [one.status for one in accepting.settle([wrong], policy, TODAY)] == [Status.PASSED]
+
+
 def test_an_exception_that_is_over_counts_no_more_and_is_named() -> None:
     over = TODAY - datetime.timedelta(days=1)
     found = settled(accepted(SETUID.id, "*", over))[SETUID.id]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tasks.core import contents, imagefiles
 from tasks.core.errors import UsageError
@@ -43,6 +47,15 @@ class TestOnDisk:
             imagefiles.open_archive(tmp_path / "none.tar")
         with pytest.raises(UsageError, match=r"no index\.json"):
             imagefiles.open_archive(tmp_path)
+
+    @pytest.mark.parametrize("pack", [zstandard.compress, lzma.compress, bz2.compress])
+    def test_other_compression_is_named(
+        self, tmp_path: Path, pack: Callable[[bytes], bytes]
+    ) -> None:
+        path = tmp_path / "image.tar.x"
+        path.write_bytes(pack(archives.single()))
+        with pytest.raises(UsageError, match=r"is compressed with \w+: unpack it first"):
+            imagefiles.open_archive(path)
 
     def test_a_gzipped_archive_that_ends_early(self, tmp_path: Path) -> None:
         (tmp_path / "a.tar.gz").write_bytes(gzip.compress(archives.single())[:-9])

@@ -85,6 +85,13 @@ BAD: dict[str, tuple[Any, str]] = {
         {"policy": {"*": {"writable": ["/a", "b"]}}},
         r"writable: \['/a', 'b'\] is not a list of absolute paths",
     ),
+    "everything": (
+        {"policy": {"*": {"application": ["/"]}}},
+        r"application: \['/'\] is not a list of absolute paths below '/'",
+    ),
+    "upwards": ({"policy": {"*": {"writable": ["/a/../.."]}}}, "writable: .* below '/'"),
+    "variable": ({"policy": {"*": {"environment": ["A"]}}}, "'A'.* is not a list of NAME=value"),
+    "no address": ({"policy": {"*": {"health": "/a b"}}}, "health: '/a b' is not a path that"),
     "health": ({"policy": {"*": {"health": "up"}}}, "health: 'up' is not a path that starts with"),
     "page": ({"policy": {"*": {"page": "http://x/"}}}, "page: 'http://x/' is not a path that"),
     "text": ({"policy": {"*": {"health": 5}}}, r"health: 5 is not a text"),

@@ -109,6 +109,13 @@ class TestRights:
             "app-writable", own, policy=Policy(application=("/opt",), writable=("/opt/x",))
         )
 
+    def test_an_application_that_a_link_leads_to(self) -> None:
+        members = (link("app", "data/app"), file("data/app/x.js", b"1", uid=1000))
+        assert failure("app-writable", *members) == (
+            "/data/app/x.js belongs to the user that it runs as (1000)"
+        )
+        assert passes("app-writable", link("app", "/"), file("x", b"1", uid=1000))
+
     def test_a_folder_that_its_files_can_be_replaced_in(self) -> None:
         members = (folder("app", uid=1000), file("app/server.js", b"1"))
         assert failure("app-writable", *members) == (
@@ -171,6 +178,7 @@ class TestLeftovers:
             ("app/a.spec.tsx", "a test"),
             ("usr/share/nginx/html/main.js.map", "a source map"),
             ("app/.git/config", "of a repository"),
+            ("app/.git", "of a repository"),
             ("app/.env", "a file of settings"),
             ("srv/.env.production", "a file of settings"),
             ("root/.npm/_cacache/index", "of a package cache"),
@@ -189,6 +197,7 @@ class TestLeftovers:
             "app/node_modules/x/.env",
             "app/.env.example",
             "app/latest.js",
+            "app/.gitkeep",
             "usr/lib/x/a.test.js",
             "var/lib/apt/lists/lock",
         ],
@@ -206,6 +215,24 @@ class TestLeftovers:
         assert failure("leftovers", package, *there) == (
             "/app/node_modules/@x/b is a development package"
         )
+
+    @pytest.mark.parametrize("section", ["optionalDependencies", "peerDependencies"])
+    def test_what_is_not_for_development_alone(self, section: str) -> None:
+        named = {section: {"a": "1"}, "devDependencies": {"a": "1"}}
+        package = file("app/package.json", json.dumps(named).encode())
+        assert passes("leftovers", package, file("app/node_modules/a/x.js", b"1"))
+
+    def test_what_another_package_needs_too(self) -> None:
+        package = file("app/package.json", b'{"devDependencies": {"a": "1", "b": "1", "c": "1"}}')
+        there = [file(f"app/node_modules/{name}/x.js", b"1") for name in "abc"]
+        told = {"node_modules/a": {"version": "1"}, "node_modules/b": {"dev": True}, "c": 7}
+        lock = file("app/node_modules/.package-lock.json", json.dumps({"packages": told}).encode())
+        assert failure("leftovers", package, lock, *there) == (
+            "/app/node_modules/b is a development package; "
+            "/app/node_modules/c is a development package"
+        )
+        broken = file("app/node_modules/.package-lock.json", b"{")
+        assert "/app/node_modules/a is" in failure("leftovers", package, broken, *there)
 
     @pytest.mark.parametrize("content", [b"{", b"[]", b'{"devDependencies": 1}', b"\xff" * 10])
     def test_a_package_json_that_makes_no_sense_names_none(self, content: bytes) -> None:

@@ -112,6 +112,37 @@ class TestElf:
         held = image(file("usr/bin/node", b"", 0o755), file("srv/.keep", b"", 0o755))
         assert verdict("platforms.elf", held).message == "/usr/bin/node is an empty program"
 
+    def test_a_program_for_the_kernel_is_at_home_everywhere(self) -> None:
+        held = image(file("usr/lib/bpf/probe.o", elf(247, kind=1)), **arm("arm64"))
+        assert verdict("platforms.elf", held).status is Status.PASSED
+
+    def test_what_is_started_and_libraries_of_no_bytes(self) -> None:
+        members = (file("app/run", b"", 0o755), link("start", "app/run"), file("app/__init__.py"))
+        held = image(*members, config={"Entrypoint": ["/start"]})
+        assert verdict("platforms.elf", held).message == "/app/run is an empty program"
+        held = image(file("app/a.node"), file("lib/b.so.1.2"), config={"Entrypoint": [7]})
+        assert verdict("platforms.elf", held).message == (
+            "/app/a.node is an empty library; /lib/b.so.1.2 is an empty library"
+        )
+
+    @pytest.mark.parametrize(
+        ("head", "system"), [(b"\xcf\xfa\xed\xfe", "macOS"), (b"MZ\x90\0", "Windows")]
+    )
+    def test_an_addon_of_another_system(self, head: bytes, system: str) -> None:
+        held = image(
+            file("app/build/Release/a.node", head + bytes(99)),
+            file("app/prebuilds/darwin-x64+arm64/a.node", head + bytes(99)),
+            file("app/a.win32-x64-msvc.node", head + bytes(99)),
+        )
+        assert verdict("platforms.elf", held).message == (
+            f"/app/build/Release/a.node is an add-on for {system}, not for Linux"
+        )
+
+    @pytest.mark.parametrize("platform", [arm("amd64", "v2"), arm("arm64", "v9")])
+    def test_a_variant_is_held_to_its_architecture(self, platform: dict[str, str]) -> None:
+        found = verdict("platforms.elf", image(file("f", elf(I386, bits=32)), **platform))
+        assert found.message.startswith("/f is i386, not ")
+
     def test_a_name_with_control_characters(self) -> None:
         found = verdict("platforms.elf", image(file("a\x1b[2J\n", elf(AARCH64))))
         assert found.message == "/a\\x1b[2J\\x0a is AArch64, not x86-64"

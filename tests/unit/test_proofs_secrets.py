@@ -20,7 +20,7 @@ from tasks.core.proofs import secrets
 from tasks.core.secretscan import Content, Hits, SecretInspector
 from tasks.core.verdicts import Status, Verdict
 from tests.unit import layers
-from tests.unit.layers import file, layer
+from tests.unit.layers import file, layer, link
 
 VALUE = "canary/8d7f&6a5s+4d3f"
 NAMED = {"NPM_TOKEN": VALUE}
@@ -58,7 +58,11 @@ class TestKinds:
             (b'{"auths": {"r.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
             (b"npm" + b"_" + b"a1B2" * 9, "npmrc"),
             (LOGIN, "npmrc"),
+            (b'x = "line\\n' + GITHUB + b'"', "tokens"),
+            (b"?token%3D" + GITHUB, "tokens"),
+            (b'{"auths": {"a.example": {}, "b.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
             (AWS, "cloud-keys"),
+            (b"AWS_SECRET_ACCESS" + b"_KEY=" + b"wJalrXUtnF" * 4, "cloud-keys"),
             (b"aws_secret_access" + b"_key = " + b"wJalrXUtnF" * 4, "cloud-keys"),
             (b"AIza" + b"Sy0123456789" * 3, "cloud-keys"),
         ],
@@ -77,6 +81,8 @@ class TestKinds:
             b"//npm.example/:_authToken=MYTOKEN",
             b"AKIAIOSFODNN7EXAMPLE",
             b"ghp_short",
+            b"ghp_" + b"x" * 36,  # so manuals write it
+            b"npm_" + b"a" * 36,
             b"\0binary" + KEY,  # a library for cryptography
         ],
     )
@@ -107,6 +113,34 @@ class TestPlaces:
             "config.Env: GH_TOKEN has a value; history, step 1: NPM_TOKEN has a value"
         )
         assert "hunter2" not in str(found)
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            'RUN NPM_TOKEN="$(cat /run/secrets/npm)" npm ci',
+            "RUN NPM_TOKEN=`cat /run/secrets/npm` npm ci",
+            "RUN export NPM_TOKEN='' && npm ci",
+            'ENV NPM_TOKEN=""',
+        ],
+    )
+    def test_what_a_shell_puts_in_later_is_no_value(self, command: str) -> None:
+        assert not failed(prove(image(layer(), history=[{"created_by": command}])))
+
+    @pytest.mark.parametrize(
+        "pair",
+        [
+            "POSTGRES_PASSWORD_FILE=/run/secrets/password",
+            "SSH_AUTH_SOCK=/run/agent",
+            "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D",
+        ],
+    )
+    def test_a_place_and_a_fingerprint_are_public(self, pair: str) -> None:
+        history = [{"created_by": f"ENV {pair}"}]
+        assert not failed(prove(image(layer(), config={"Env": [pair]}, history=history)))
+
+    @pytest.mark.parametrize("pair", ["PASSWORD_FILE=hunter22", "GPG_KEY=hunter22"])
+    def test_the_same_names_with_other_values(self, pair: str) -> None:
+        assert list(failed(prove(image(layer(), config={"Env": [pair]})))) == ["variables"]
 
     def test_a_config_that_makes_no_sense(self) -> None:
         odd = {"Env": {"a": 1}, "Labels": [], "\ud800": ["\udfff", None]}
@@ -154,6 +188,37 @@ class TestForms:
     def test_plain_url_and_json(self, text: str) -> None:
         assert Content(secretforms.needles(NAMED)).search(f"a={text}&b".encode())
 
+    def test_in_names_of_files_and_links_without_saying_which(self) -> None:
+        value = "canary-8d7f6a5s"
+        held = image(layer(file(f"a/{value}", b"1")), layer(link("l", value)), named={"X": value})
+        found = secrets.prove("web", held, SecretInspector({"X": value}), {"X": value})
+        [wrong] = [each for each in found if each.status is Status.FAILED]
+        assert wrong.findings == (
+            "a file's name in layer 1: the value of X",
+            "a file's name in layer 2: the value of X",
+        )
+
+    def test_no_place_tells_it(self) -> None:
+        value = "canary-8d7f6a5s"
+        content = file(f"a/{value}", value.encode())
+        held = image(layer(content), named={"X": value}, config={"Labels": {value: value}})
+        found = secrets.prove("web", held, SecretInspector({"X": value}), {"X": value})
+        assert value not in str(found)
+        assert "a place whose name holds a secret: the value of X" in str(found)
+
+    @pytest.mark.parametrize("ascii_only", [True, False])
+    def test_json_as_each_encoder_escapes(self, ascii_only: bool) -> None:
+        named = {"X": 's3cr3t<ä"ö&x'}
+        text = json.dumps(named, ensure_ascii=ascii_only)
+        assert Content(secretforms.needles(named)).search(text.encode())
+
+    @pytest.mark.parametrize("width", [64, 76])
+    def test_base64_in_lines(self, width: int) -> None:
+        named = {"X": "".join(f"line {number} of a secret\n" for number in range(20))}
+        letters = base64.b64encode(named["X"].encode())
+        lines = [letters[at : at + width] for at in range(0, len(letters), width)]
+        assert Content(secretforms.needles(named)).search(b"\n".join(lines))
+
     @given(cut=st.integers(1, 30), rest=st.integers(0, 200_000))
     @settings(max_examples=30, deadline=None)
     def test_across_pieces(self, cut: int, rest: int) -> None:
@@ -165,6 +230,10 @@ class TestForms:
     def test_in_a_binary_too(self) -> None:
         held = image(layer(file("node", b"\0\1" * 90_000 + VALUE.encode() + bytes(9))))
         assert list(failed(prove(held))) == ["values"]
+
+    def test_a_token_in_a_binary(self) -> None:
+        held = image(layer(file("settings.pyc", b"\0\1" * 90_000 + GITHUB + bytes(9))))
+        assert list(failed(prove(held))) == ["tokens"]
 
     def test_what_an_npmrc_assigns_is_searched_for_by_itself(self) -> None:
         named = {"npmrc": "registry=https://npm.example\n//npm.example/:_authToken=canary-123456\n"}

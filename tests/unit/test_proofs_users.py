@@ -7,7 +7,7 @@ import pytest
 from tasks.core.proofs import users
 from tasks.core.verdicts import Status, Verdict
 from tests.unit import layers
-from tests.unit.layers import file, layer
+from tests.unit.layers import Member, file, hard_link, layer, link
 
 PASSWD = b"root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/false\n"
 SHADOW = b"root:*:19000:0:99999:7:::\napp:!:19000::::::\n"
@@ -53,6 +53,22 @@ def test_a_name_may_be_mapped_to_root() -> None:
     assert verdict("user", "1000", numeral).findings == (
         "USER 1000 is also a name in /etc/passwd: uid 0, root",
     )
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        (link("etc/passwd", "../nix/store/x/etc/passwd"), file("nix/store/x/etc/passwd", PASSWD)),
+        (link("etc", "usr/etc"), file("usr/etc/passwd", PASSWD)),
+        (file("etc/passwd-", PASSWD), hard_link("etc/passwd", "etc/passwd-")),
+    ],
+)
+def test_account_files_that_links_lead_to(members: tuple[Member, ...]) -> None:
+    told = {"config": {"User": "app"}}
+    held = layers.image(layer(*members), inspectors=users.INSPECTORS, **told)
+    user, accounts = users.prove("web", held)
+    assert user.message == "USER app is a name: write its number, 1000"
+    assert accounts.message == "2 accounts"
 
 
 def test_sound_accounts_pass() -> None:

@@ -244,6 +244,8 @@ class TestIdentity:
             (["/usr/bin/qemu-aarch64-static", "/usr/bin/node", "node", "x"], Status.PASSED),
             (["/usr/libexec/qemu-binfmt/arm-binfmt-P", "/bin/sh", "sh", "x"], Status.FAILED),
             ([], Status.SKIPPED),
+            (["/bin/busybox", "sh", "-c", "x"], Status.FAILED),
+            (["/bin/busybox", "httpd", "-f"], Status.PASSED),
         ],
     )
     def test_the_first_process(self, words: list[str], status: Status) -> None:

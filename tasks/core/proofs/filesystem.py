@@ -249,13 +249,20 @@ def prove(target: str, contents: Contents, policy: Policy) -> tuple[Verdict, ...
 
 
 def application(contents: Contents, policy: Policy) -> tuple[str, ...]:
-    """The application's folders: of the policy, or else the working directory and usual places."""
+    """The application's folders: of the policy, or else the working directory and usual places.
+
+    Where one is a link, what it leads to is one too.
+    """
     if policy.application:
-        return policy.application
-    section = contents.config.get("config")
-    working = str((section.get("WorkingDir") if isinstance(section, dict) else "") or "")
-    usual = ("/app", "/srv", "/usr/share/nginx/html", "/usr/src/app")
-    return (*usual, working) if working.strip("/") else usual
+        named = policy.application
+    else:
+        section = contents.config.get("config")
+        working = str((section.get("WorkingDir") if isinstance(section, dict) else "") or "")
+        usual = ("/app", "/srv", "/usr/share/nginx/html", "/usr/src/app")
+        named = (*usual, working) if working.strip("/") else usual
+    real = (filetree.follow(contents.files, folder) for folder in named)
+    behind = (f"/{entry.path}" for entry in real if entry and entry.path)
+    return tuple(dict.fromkeys((*named, *behind)))
 
 
 def _of_the_system(entry: FileEntry) -> bool:

@@ -121,6 +121,8 @@ def prove_init(subject: Subject, words: Sequence[str]) -> Verdict:
     words = [word.rpartition("/")[2] for word in words[:4]]
     if words and any(part in words[0] for part in _EMULATORS):
         words = words[1:]
+    if words[:1] == ["busybox"]:  # it is what its first argument says
+        words = words[1:] or words
     if not words:
         return subject.skip(INIT, "the command line of the first process cannot be read")
     name = words[0].removeprefix("-")

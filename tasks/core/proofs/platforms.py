@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tasks.core import filetree
 from tasks.core.contents import Contents, shown
-from tasks.core.elf import MACHINES, ElfFacts, ElfInspector, Machine
+from tasks.core.elf import KERNEL, ElfFacts, ElfInspector, ForeignAddon, Machine, machine_of
 from tasks.core.entries import FileEntry, Kind
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.verdicts import Severity, Verdict
@@ -35,7 +36,8 @@ ELF = Proof(
     Severity.HIGH,
     "One add-on of the wrong architecture fails only when it is loaded.",
     "Every file that begins as ELF, whatever its name: machine, class, byte order, and the "
-    "float ABI on arm. Arm's versions cannot be told apart by a header.",
+    "float ABI on arm. Arm's versions cannot be told apart by a header. Programs and libraries "
+    "without a byte, and add-ons of Node.js for another system, are none that could run.",
 )
 INTERPRETER = Proof(
     "platforms.interpreter",
@@ -47,6 +49,7 @@ INTERPRETER = Proof(
 PROOFS = (INDEX, CONFIG, ELF, INTERPRETER)
 #: Folders of programs: what is executable and empty there was meant to be one.
 _PROGRAM_FOLDERS = ("bin", "sbin", ".bin", "libexec")
+_LIBRARY = re.compile(r"\.(node|so(\.[0-9]+)*)$")
 
 
 def prove(
@@ -103,11 +106,11 @@ def _config(target: str, contents: Contents) -> Verdict:
 
 def _elf(target: str, contents: Contents, elves: Mapping[str, ElfFacts]) -> Verdict:
     """Every ELF file, found by its first bytes, is for this platform; no program is empty."""
-    machine = MACHINES.get(contents.platform)
+    machine = machine_of(contents.platform)
     if machine is None:
         reason = f"what files of {contents.platform} look like is not known"
         return ELF.skip(target, contents.platform, reason)
-    problems = [*_foreign(elves, machine), *_empty(contents.files)]
+    problems = [*_foreign(elves, machine), *_addons(contents.files), *_empty(contents)]
     good = f"{len(elves)} ELF files, all {machine.name}" if elves else "no ELF file"
     verdict = ELF.judge(target, contents.platform, problems, good, f"all {machine.name}")
     measured = f"{len(problems)} of {len(elves)} ELF files do not fit"
@@ -118,16 +121,40 @@ def _foreign(elves: Mapping[str, ElfFacts], machine: Machine) -> Iterator[str]:
     for path, facts in sorted(elves.items()):
         if facts.damage:
             yield f"{shown(path)} is a damaged ELF file: {facts.damage}"
-        elif not facts.fits(machine):
+        elif facts.machine != KERNEL and not facts.fits(machine):
             yield f"{shown(path)} is {facts.name}, not {machine.name}"
 
 
-def _empty(files: Mapping[str, FileEntry]) -> Iterator[str]:
+def _addons(files: Mapping[str, FileEntry]) -> Iterator[str]:
     for path, entry in sorted(files.items()):
+        foreign = entry.finding(ForeignAddon)
+        if foreign:
+            yield f"{shown(path)} is an add-on for {foreign.system}, not for Linux"
+
+
+def _empty(contents: Contents) -> Iterator[str]:
+    """What is empty and should be a program: by its folder, its name, or as what is started."""
+    started = _started(contents)
+    for path, entry in sorted(contents.files.items()):
+        if entry.kind is not Kind.FILE or entry.size_bytes:
+            continue
         folder = path.rpartition("/")[0].rpartition("/")[2]
-        program = entry.kind is Kind.FILE and entry.mode & 0o111 and folder in _PROGRAM_FOLDERS
-        if program and not entry.size_bytes:
+        if path == started or (entry.mode & 0o111 and folder in _PROGRAM_FOLDERS):
             yield f"{shown(path)} is an empty program"
+        elif _LIBRARY.search(path):
+            yield f"{shown(path)} is an empty library"
+
+
+def _started(contents: Contents) -> str:
+    """The path of the file that a container starts with, if the config has its whole path."""
+    section = contents.config.get("config")
+    section = section if isinstance(section, dict) else {}
+    command = section.get("Entrypoint") or section.get("Cmd")
+    first = command[0] if isinstance(command, list) and command else ""
+    if not isinstance(first, str) or not first.startswith("/"):
+        return ""
+    real = filetree.follow(contents.files, first)
+    return real.path if real else ""
 
 
 def _interpreter(target: str, contents: Contents, elves: Mapping[str, ElfFacts]) -> Verdict:
@@ -135,7 +162,7 @@ def _interpreter(target: str, contents: Contents, elves: Mapping[str, ElfFacts])
 
     Files for another machine are `platforms.elf`'s business.
     """
-    machine = MACHINES.get(contents.platform)
+    machine = machine_of(contents.platform)
     asked = {
         path: facts.interpreter
         for path, facts in sorted(elves.items())

@@ -19,11 +19,21 @@ from tasks.core.verdicts import Severity, Verdict
 VARIABLE = "variable"
 #: NAME=value in the history, where a build's ARGs stand in front of the command.
 _ASSIGNED = re.compile(r"(?:^|[\s|])([A-Za-z_][A-Za-z0-9_]*)=([^\s]+)")
+#: Entries whose names are searched as one text.
+_NAMES_AT_ONCE = 10_000
+#: What is no secret under any name: nothing, what a shell puts in later, where something lies.
+_HARMLESS = re.compile(r"[\"']{2}[;)]*|[\"']?[$`].*|[;&|)\\].*", re.S)
+_PLACE = re.compile(r"_(FILE|PATH|DIR|SOCK)$", re.I)
+#: Official images name the keys that their releases are signed with by fingerprint.
+_PUBLIC_KEY = re.compile(r"(^|_)GPG_KEYS?$", re.I)
+_FINGERPRINTS = re.compile(r"[\"']?([0-9A-F]{16,40}[\s\"']*)+")
 _SEEN = (
-    "Every layer is searched as it was written, so what a later layer removes is found too, and "
-    "config, history, labels, environment, annotations and attestations."
+    "Every layer is searched as it was written, so what a later layer removes is found too, names "
+    "of files, and config, history, labels, environment, annotations and attestations."
 )
-_TEXT = f"{_SEEN} Kinds are known by their shape, in text and in gzip files."
+_TEXT = (
+    f"{_SEEN} Kinds are known by their shape, in text and in gzip files; tokens also in programs."
+)
 
 
 def _proof(name: str, title: str, reason: str, observed: str = _TEXT) -> Proof:
@@ -62,7 +72,12 @@ def prove(
     ``secrets`` are the values that the inspector was made with, by name.
     """
     places: dict[str, list[str]] = {kind: [] for kind in PROOFS}
-    for place, hit in sorted({*_in_layers(contents), *_in_texts(contents, inspector)}):
+    found_in = {
+        *_in_layers(contents),
+        *_in_names(contents, inspector),
+        *_in_texts(contents, inspector),
+    }
+    for place, hit in sorted((_fit(place, inspector), hit) for place, hit in found_in):
         places[hit.kind].append(f"{place}: {hit}")
     unread = sorted(_unread(contents))
     left = f"; not read to the end: {', '.join(unread[:3])}" if unread else ""
@@ -78,6 +93,11 @@ def prove(
     return tuple(found)
 
 
+def _fit(place: str, inspector: SecretInspector) -> str:
+    """``place``, unless its name is a secret itself."""
+    return "a place whose name holds a secret" if inspector.scan(place) else place
+
+
 def _in_layers(contents: Contents) -> Iterator[tuple[str, Hit]]:
     for number, layer in enumerate(contents.layers):
         for entry in layer.entries:
@@ -87,6 +107,17 @@ def _in_layers(contents: Contents) -> Iterator[tuple[str, Hit]]:
                 gone = "" if last and last.layer == number else ", removed or replaced later"
                 place = f"{shown(entry.path)} in layer {number + 1}{gone}"
                 yield from ((place, hit) for hit in hits.hits)
+
+
+def _in_names(contents: Contents, inspector: SecretInspector) -> Iterator[tuple[str, Hit]]:
+    """Names of files, and what links say; the place does not tell which, it would be the secret."""
+    for number, layer in enumerate(contents.layers):
+        for at in range(0, len(layer.entries), _NAMES_AT_ONCE):
+            some = layer.entries[at : at + _NAMES_AT_ONCE]
+            text = "\n".join(word for each in some for word in (each.path, each.link) if word)
+            yield from (
+                (f"a file's name in layer {number + 1}", hit) for hit in inspector.scan(text)
+            )
 
 
 def _in_texts(contents: Contents, inspector: SecretInspector) -> Iterator[tuple[str, Hit]]:
@@ -126,14 +157,23 @@ def _variables(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     environment = section.get("Env") if isinstance(section, dict) else None
     for pair in environment if isinstance(environment, list) else ():
         name, _, value = str(pair).partition("=")
-        if value and schema.is_secret(name):
+        if value and _tells(name, value):
             yield "config.Env", name
     history = config.get("history")
     for number, step in enumerate(history if isinstance(history, list) else ()):
         created = step.get("created_by") if isinstance(step, dict) else ""
         for name, value in _ASSIGNED.findall(str(created or "")):
-            if schema.is_secret(name) and not value.startswith("$"):
+            if _tells(name, value) and not _HARMLESS.fullmatch(value):
                 yield f"history, step {number + 1}", name
+
+
+def _tells(name: str, value: str) -> bool:
+    """Whether a variable gives a secret away, by its name; some names are of public things."""
+    if _PLACE.search(name) and value.lstrip("\"'").startswith("/"):
+        return False
+    if _PUBLIC_KEY.search(name) and _FINGERPRINTS.fullmatch(value):
+        return False
+    return schema.is_secret(name)
 
 
 def _unread(contents: Contents) -> Iterator[str]:
