@@ -24,9 +24,16 @@ from tasks.core.render import tables
 from tasks.core.session import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-#: 10,000 files in 300 MiB, as services have them; then the same with one more layer.
-FIRST = (Shape(1, 4000, 30_000), Shape(2, 5000, 30_000), Shape(3, 1000, 20_000, (1, 2)))
-SHARING = (*FIRST, Shape(4, 40, 10_000))
+#: 10,000 files in 300 MiB, as services have them; 40,000 in 1 GiB, as whole distributions have.
+SMALL = (Shape(1, 4000, 30_000), Shape(2, 5000, 30_000), Shape(3, 1000, 20_000, (1, 2)))
+MIDDLE = (Shape(5, 15000, 28_000), Shape(6, 20000, 28_000), Shape(7, 5000, 20_000, (5, 6)))
+ONE_MORE = Shape(4, 40, 10_000)
+IMAGES = {
+    "small": SMALL,
+    "small-other": (*SMALL, ONE_MORE),
+    "middle": MIDDLE,
+    "middle-other": (*MIDDLE, ONE_MORE),
+}
 #: 72,000 files in 3 GiB.
 LARGE = tuple(Shape(n, 6000, 44_000, tuple(range(max(0, n - 3), n))) for n in range(12))
 NAME = "slipway.bench/layers"
@@ -50,8 +57,10 @@ class Question:
 
 
 QUESTIONS = {
-    "first": Question("an image that was never looked at, seconds", 0.5),
-    "sharing": Question("another image that shares all layers but one, seconds", 0.1),
+    "small": Question("an image of 300 MiB that was never looked at, seconds", 0.5),
+    "small-other": Question("another of 300 MiB, one layer of it is new, seconds", 0.1),
+    "middle": Question("an image of 1 GiB that was never looked at, seconds", 0.5),
+    "middle-other": Question("another of 1 GiB, one layer of it is new, seconds", 0.1),
     "memory": Question("an archive of 3 GiB, memory", 0.3, memory=True),
 }
 #: By question: how each program is run once.
@@ -113,13 +122,13 @@ def _prepared() -> Iterator[Runners]:
             copy(ROOT / part, root / part)
         archive = root / "image.tar"
         try:
-            for tag, shapes in (("first", FIRST), ("sharing", SHARING)):
+            for tag, shapes in IMAGES.items():
                 layerimages.write(archive, f"{NAME}:{tag}", shapes, compressed=True)
                 _docker(engine, "load", "--quiet", "--input", str(archive))
             layerimages.write(archive, f"{NAME}:large", LARGE, compressed=False)
             yield _runners(root, engine, archive)
         finally:
-            for tag in ("first", "sharing"):
+            for tag in IMAGES:
                 _docker(engine, "image", "rm", "--force", f"{NAME}:{tag}")
 
 
@@ -138,12 +147,15 @@ def _runners(root: Path, engine: Engine, archive: Path) -> Runners:
         words = (_dive(), image, "--source", source, "--json", told)
         return lambda: _run(engine, words)
 
-    first, sharing = f"{NAME}:first", f"{NAME}:sharing"
-    return {
-        "first": (ours("--image", first), dive(first, "docker")),
-        "sharing": (ours("--image", sharing, known=first), dive(sharing, "docker")),
-        "memory": (ours("--archive", str(archive)), dive(str(archive), "docker-archive")),
-    }
+    def both(tag: str) -> tuple[Callable[[], Run], Callable[[], Run]]:
+        image, known = f"{NAME}:{tag}", tag.removesuffix("-other")
+        return (
+            ours("--image", image, known=f"{NAME}:{known}" if known != tag else ""),
+            dive(image, "docker"),
+        )
+
+    memory = (ours("--archive", str(archive)), dive(str(archive), "docker-archive"))
+    return {**{tag: both(tag) for tag in IMAGES}, "memory": memory}
 
 
 def _report(root: Path) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ counts up to that point only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.core.filetree import WHITEOUT, is_marker
-from tasks.core.finalpaths import upwards, within
+from tasks.core.finalpaths import repeats, upwards, within
 from tasks.core.layerfiles import LayerFiles
 
 
@@ -58,7 +58,7 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
     the sizes of paths that are in more than one layer. A removed file counts nothing, a removed
     folder what was in it.
     """
-    tally = _Tally()
+    tally = _Tally(repeats(_shown(_kept(path)) for layer in layers for path in layer.paths))
     stack: _Nodes = {}
     asked = {_target(path) for layer in layers for path in filter(is_marker, layer.paths)}
     for number, layer in enumerate(layers):
@@ -85,14 +85,18 @@ def measure(layers: Sequence[LayerFiles]) -> Efficiency:
 class _Tally:
     """Adds up what is seen of each path; most paths are seen once."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_repeat: Callable[[str], bool]) -> None:
+        self._may_repeat = may_repeat
+        self._single_bytes = 0
         self._once: dict[str, int] = {}
         self._more: dict[str, tuple[int, int, int]] = {}
         self._failed: set[str] = set()
 
     def add(self, path: str, size_bytes: int) -> None:
         """The path is there once more."""
-        if path in self._more:
+        if not self._may_repeat(path):
+            self._single_bytes += size_bytes
+        elif path in self._more:
             count, cumulative, least = self._more[path]
             self._more[path] = (count + 1, cumulative + size_bytes, min(least, size_bytes))
         elif path in self._once:
@@ -108,7 +112,7 @@ class _Tally:
             self._failed.add(path)
 
     def result(self, layers_bytes: Sequence[int]) -> Efficiency:
-        once = sum(self._once.values())
+        once = self._single_bytes + sum(self._once.values())
         least = once + sum(each[2] for each in self._more.values()) - len(self._failed)
         wasted = sum(each[1] for each in self._more.values())
         repeated = [Repeated(path, count, total) for path, (count, total, _) in self._more.items()]
@@ -127,12 +131,10 @@ def _tree(layer: LayerFiles) -> tuple[_Nodes, set[str]]:
     nodes: _Nodes = {}
     parents: set[str] = set()
     for path, size, letter in zip(layer.paths, layer.sizes, layer.kinds, strict=True):
-        if f"/{path}".find(f"/{DROPPED}") >= 0:
-            folder = f"/{path}".partition(f"/{DROPPED}")[0][1:]
-            if folder:
-                nodes.setdefault(folder, 0)
-        elif path:
-            folder = path
+        folder = _kept(path)
+        if folder != path and folder:
+            nodes.setdefault(folder, 0)
+        elif folder:
             nodes[path] = size * 2 + (letter == "d")
         else:
             continue
@@ -144,8 +146,13 @@ def _tree(layer: LayerFiles) -> tuple[_Nodes, set[str]]:
     return nodes, parents
 
 
+def _kept(path: str) -> str:
+    """The path, or the folder where it goes on with a name that dive leaves out."""
+    return path if DROPPED not in path else f"/{path}".partition(f"/{DROPPED}")[0][1:]
+
+
 def _shown(path: str) -> str:
-    """The path that a whiteout is about."""
+    """The path that a whiteout is about; any other path as it is."""
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}{name.removeprefix(WHITEOUT)}"
 

@@ -7,7 +7,7 @@ or where links lead to folders that are written to, `filetree` decides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -18,6 +18,7 @@ from tasks.core.layerfiles import LayerFiles
 
 #: What has no content of its own: folders, symbolic links, devices, links that lead nowhere.
 _NOTHING = -1
+_SLOTS = 2**20
 
 
 def final(layers: Sequence[LayerFiles]) -> Iterator[tuple[str, int]]:
@@ -58,6 +59,19 @@ def within(paths: Collection[str], folders: Collection[str] = ()) -> Callable[[s
     return lambda path: path in paths or is_below(path.rpartition("/")[0])
 
 
+def repeats(paths: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path is among ``paths`` more than once: sure where it says no.
+
+    They are counted by their hash, in a megabyte whatever their number.
+    """
+    counts = bytearray(_SLOTS)
+    for path in paths:
+        slot = hash(path) % _SLOTS
+        if counts[slot] < 2:
+            counts[slot] += 1
+    return lambda path: counts[hash(path) % _SLOTS] > 1
+
+
 def _is_simple(layers: Sequence[LayerFiles]) -> bool:
     """Whether no path is a folder here and something else there."""
     folders: set[str] = set()
@@ -80,21 +94,50 @@ def _hard_links(layer: LayerFiles) -> list[str]:
 
 
 def _flat(layers: Sequence[LayerFiles]) -> Iterator[tuple[str, int]]:
+    """Most files are in one layer, and no other is about them: they need not be remembered."""
+    may_change = _changing(layers)
     stack: dict[str, int] = {}
     start = 0
     for layer in layers:
-        _remove(stack, layer)
+        _take_away(stack, layer)
         for number, (path, letter) in enumerate(zip(layer.paths, layer.kinds, strict=True)):
             if letter == "h":
                 stack[path] = stack.get(layer.links.get(number, ""), _NOTHING)
-            elif path and not is_marker(path):
+            elif not path or is_marker(path):
+                continue
+            elif may_change(path):
                 stack[path] = start + number if letter == "f" else _NOTHING
-        start += len(layer.paths)
-    return ((path, origin) for path, origin in stack.items() if origin != _NOTHING)
+            elif letter == "f":
+                yield path, start + number
+        start += len(layer.kinds)
+    yield from ((path, origin) for path, origin in stack.items() if origin != _NOTHING)
 
 
-def _remove(stack: dict[str, int], layer: LayerFiles) -> None:
-    """Take away what a layer removes, all of it in one pass."""
+def _take_away(stack: dict[str, int], layer: LayerFiles) -> None:
+    gone, emptied = _removed(layer)
+    if gone or emptied:
+        is_gone = within(gone, emptied)
+        for path in [path for path in stack if is_gone(path)]:
+            del stack[path]
+
+
+def _changing(layers: Sequence[LayerFiles]) -> Callable[[str], bool]:
+    """Whether a path is written again, removed, or another name of a file; or only may be."""
+    gone: set[str] = set()
+    emptied: set[str] = set()
+    linked: set[str] = set()
+    for layer in layers:
+        removed = _removed(layer)
+        gone |= removed[0]
+        emptied |= removed[1]
+        linked.update(_hard_links(layer))
+    is_repeated = repeats(path for layer in layers for path in layer.paths)
+    is_removed = within(gone, emptied)
+    return lambda path: is_repeated(path) or path in linked or is_removed(path)
+
+
+def _removed(layer: LayerFiles) -> tuple[set[str], set[str]]:
+    """The paths that a layer removes, and the folders that it empties."""
     gone, emptied = set(), set()
     for path in filter(is_marker, layer.paths):
         folder, slash, name = path.rpartition("/")
@@ -102,14 +145,11 @@ def _remove(stack: dict[str, int], layer: LayerFiles) -> None:
             emptied.add(folder)
         elif not name.startswith(RESERVED):
             gone.add(f"{folder}{slash}{name.removeprefix(WHITEOUT)}")
-    if gone or emptied:
-        is_gone = within(gone, emptied)
-        for path in [path for path in stack if is_gone(path)]:
-            del stack[path]
+    return gone, emptied
 
 
 def _of_tree(layers: Sequence[LayerFiles]) -> Iterator[tuple[str, int]]:
-    starts = accumulate((len(layer.paths) for layer in layers), initial=0)
+    starts = accumulate((len(layer.kinds) for layer in layers), initial=0)
     marked = (_marked(start, layer) for start, layer in zip(starts, layers, strict=False))
     for path, entry in filetree.stacked(marked).items():
         origin = entry.finding(_Origin)

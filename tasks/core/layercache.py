@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tasks.core import process, tarwalk, untrusted
-from tasks.core.layerfiles import KINDS, KnownLayer, LayerFiles
+from tasks.core.layerfiles import KINDS, KnownLayer, LayerFiles, packed
 from tasks.core.render import output
 from tasks.core.untrusted import Malformed
 
@@ -82,7 +82,16 @@ def _files(fields: Mapping[str, Any]) -> LayerFiles:
     if any(".." in path.split("/") for path in paths if ".." in path):
         raise Malformed("a path leads out of the image")
     links = untrusted.mapping(fields.get("links"), "links")
-    return LayerFiles(list(paths), array("Q", sizes), kinds, _links(links, len(paths)))
+    return LayerFiles(_packed(paths), array("Q", sizes), kinds, _links(links, len(paths)))
+
+
+def _packed(paths: Sequence[str]) -> bytes:
+    try:
+        if any("\0" in path for path in paths):
+            raise Malformed("a path has a zero byte")
+        return packed(paths)
+    except UnicodeError:
+        raise Malformed("a path is no text") from None
 
 
 def _links(fields: Mapping[str, Any], entries: int) -> dict[int, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tasks.core.blobs import Look, Readable
 from tasks.core.entries import FileEntry, Kind
@@ -28,14 +29,21 @@ KINDS = {letter: kind for kind, letter in LETTERS.items()}
 class LayerFiles:
     """The entries of one layer in their order, as columns of one length.
 
-    ``paths`` and ``sizes`` (bytes) are as in `FileEntry`, ``kinds`` are LETTERS; ``links`` has the
-    targets of symbolic and hard links, by the entry's number.
+    ``sizes`` (bytes) are as in `FileEntry`, ``kinds`` are LETTERS; ``links`` has the targets of
+    symbolic and hard links, by the entry's number. Paths are kept compressed, see `packed`: as they
+    are they would be most of what a large image takes up.
     """
 
-    paths: list[str] = field(default_factory=list)
-    sizes: array[int] = field(default_factory=lambda: array("Q"))
-    kinds: str = ""
-    links: dict[int, str] = field(default_factory=dict)
+    packed_paths: bytes
+    sizes: array[int]
+    kinds: str
+    links: dict[int, str]
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths as in `FileEntry`, unpacked anew each time."""
+        text = zlib.decompress(self.packed_paths).decode("utf-8", "surrogateescape")
+        return text.split("\0") if self.kinds else []
 
     def entries(self) -> Iterator[FileEntry]:
         """The entries again, as far as they are known: without modes, owners and dates."""
@@ -77,7 +85,12 @@ def columns(entries: Iterable[FileEntry]) -> LayerFiles:
         letters += LETTERS[entry.kind].encode()
         if entry.link:
             links[number] = entry.link
-    return LayerFiles(paths, sizes, letters.decode(), links)
+    return LayerFiles(packed(paths), sizes, letters.decode(), links)
+
+
+def packed(paths: Sequence[str]) -> bytes:
+    """Paths as `LayerFiles` keeps them. Raises UnicodeError for what is no path."""
+    return zlib.compress("\0".join(paths).encode("utf-8", "surrogateescape"), 1)
 
 
 def look() -> Look:

@@ -123,7 +123,7 @@ def _joined(files: Mapping[str, Blob], reference: str, image_id: str = "") -> tu
             known = seen[layer.digest]
             if not isinstance(known, LayerFiles):
                 raise Malformed(f"layer {layer.digest} is no tar archive")
-            entries += len(known.paths)
+            entries += len(known.kinds)
             layers.append(known)
         found.append(Layered(image, tuple(layers)))
     if entries > tarwalk.MAX_ENTRIES:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core import archive, efficiency, instructions, waste
+from tasks.core import archive, efficiency, filetree, instructions, waste
 from tasks.core.archive import Image
 from tasks.core.efficiency import Efficiency
+from tasks.core.layerfiles import LayerFiles
 from tasks.core.layering import Layered
 from tasks.core.untrusted import Malformed
 from tasks.core.waste import Waste
 
+#: Bytes of names times layers that remove something: some minutes at most.
+MAX_WORK_BYTES = 4 * 2**30
+
 
 @dataclass(frozen=True)
 class Row:
-    """One layer; ``files`` and ``content_bytes`` are of regular files, ``removed`` of whiteouts.
+    """One layer; ``files`` and ``content_bytes`` are of its regular files.
 
     ``compressed_bytes`` is what is pulled, None where that is not known; ``unpacked_bytes`` is its
     tar archive; ``wasted_bytes`` what of it later layers replaced or removed.
@@ -48,6 +54,7 @@ def analyse(name: str, found: Layered, largest: int) -> LayerReport:
     ``largest`` is how many of the largest files are kept.
     """
     try:
+        _check_work(found.layers)
         wasted = waste.measure(found.layers, largest)
     except Malformed as problem:
         raise archive.damaged(found.image.reference, problem) from None
@@ -60,8 +67,19 @@ def analyse(name: str, found: Layered, largest: int) -> LayerReport:
     )
 
 
+def _check_work(layers: Sequence[LayerFiles]) -> None:
+    """Each layer that removes something costs a look at every path; small images can claim many."""
+    names_bytes = sum(len(path) for layer in layers for path in layer.paths)
+    removing = sum(any(map(filetree.is_marker, layer.paths)) for layer in layers)
+    if names_bytes * removing > MAX_WORK_BYTES:
+        raise Malformed(f"{removing} layers remove something from {names_bytes} bytes of names")
+
+
 def _rows(found: Layered, wasted: Waste) -> list[Row]:
     image = found.image
+    lost: Counter[int] = Counter()
+    for loss in wasted.losses:
+        lost[loss.layer] += loss.wasted_bytes
     told = instructions.by_layer(image.config, len(image.layers))
     return [
         Row(
@@ -72,8 +90,14 @@ def _rows(found: Layered, wasted: Waste) -> list[Row]:
             compressed_bytes=layer.compressed_bytes,
             unpacked_bytes=layer.unpacked_bytes,
             content_bytes=files.content_bytes,
-            files=files.kinds.count("f"),
-            wasted_bytes=sum(loss.wasted_bytes for loss in wasted.losses if loss.layer == number),
+            files=_files(files),
+            wasted_bytes=lost[number],
         )
         for number, (layer, files) in enumerate(zip(image.layers, found.layers, strict=True))
     ]
+
+
+def _files(layer: LayerFiles) -> int:
+    """The regular files of a layer; whiteouts are stored as such, but are none."""
+    pairs = zip(layer.paths, layer.kinds, strict=True)
+    return sum(letter == "f" and not filetree.is_marker(path) for path, letter in pairs)

@@ -97,7 +97,7 @@ class _Numbers:
 
     def __init__(self, layers: Sequence[LayerFiles]) -> None:
         self._layers = layers
-        counts = [len(layer.paths) for layer in layers]
+        counts = [len(layer.kinds) for layer in layers]
         self._starts = [0, *accumulate(counts)]
         self.entries = self._starts[-1]
 
@@ -110,19 +110,20 @@ class _Numbers:
 
 
 def _losses(layers: Sequence[LayerFiles], kept: bytearray) -> tuple[Loss, ...]:
-    lost = [
-        (number, at)
-        for start, (number, layer) in _starts(layers)
-        for at, letter in enumerate(layer.kinds)
-        if letter == "f" and not kept[start + at] and not _is_plain_marker(layer, at)
-    ]
-    changes = _Changes(layers, {layers[number].paths[at] for number, at in lost})
+    lost = []
+    for start, (number, layer) in _starts(layers):
+        paths = layer.paths
+        for at, letter in enumerate(layer.kinds):
+            nothing = not layer.sizes[at] and filetree.is_marker(paths[at])
+            if letter == "f" and not kept[start + at] and not nothing:
+                lost.append((number, at, paths[at], layer.sizes[at]))
+    changes = _Changes(layers, {path for _, _, path, _ in lost})
     sums: dict[tuple[int, int | None, str], list[int]] = defaultdict(lambda: [0, 0])
-    for number, at in lost:
-        gone_in, cause = changes.first(layers[number].paths[at], number, at)
+    for number, at, path, size in lost:
+        gone_in, cause = changes.first(path, number, at)
         total = sums[number, gone_in, cause]
         total[0] += 1
-        total[1] += layers[number].sizes[at]
+        total[1] += size
     found = [Loss(*key, files=files, wasted_bytes=size) for key, (files, size) in sums.items()]
     found.sort(key=lambda each: (-each.wasted_bytes, each.layer, each.path))
     return tuple(found)
@@ -130,13 +131,8 @@ def _losses(layers: Sequence[LayerFiles], kept: bytearray) -> tuple[Loss, ...]:
 
 def _starts(layers: Sequence[LayerFiles]) -> Iterator[tuple[int, tuple[int, LayerFiles]]]:
     """Each layer with its number, and the number of its first entry among all entries."""
-    starts = accumulate((len(layer.paths) for layer in layers), initial=0)
+    starts = accumulate((len(layer.kinds) for layer in layers), initial=0)
     return zip(starts, enumerate(layers), strict=False)
-
-
-def _is_plain_marker(layer: LayerFiles, at: int) -> bool:
-    """Whiteouts are files, too; they count only if they have a size, which they should not."""
-    return not layer.sizes[at] and filetree.is_marker(layer.paths[at])
 
 
 class _Changes:

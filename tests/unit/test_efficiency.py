@@ -51,3 +51,8 @@ def test_a_removed_folder_counts_what_was_in_it_and_a_removed_file_nothing() -> 
 def test_nothing_is_efficient() -> None:
     assert measured(layer()).score == 1.0
     assert measured(layer()).wasted_user_percent is None
+
+
+def test_an_empty_folder_that_is_made_opaque_is_there_twice() -> None:
+    found = measured(layer(folder("d")), layer(layered.opaque("d")))
+    assert found.repeated == (efficiency.Repeated("d", 2, 0),)

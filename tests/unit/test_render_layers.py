@@ -32,6 +32,15 @@ def report(tmp_path: Path) -> LayerReport:
     return layerreport.analyse("app", found, 5)
 
 
+def test_layers_that_remove_without_end_are_refused(
+    report: LayerReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [found] = layering.from_archive(tmp_path, tmp_path / "image.tar")
+    monkeypatch.setattr(layerreport, "MAX_WORK_BYTES", 10)
+    with pytest.raises(UsageError, match="1 layers remove something"):
+        layerreport.analyse("app", found, 5)
+
+
 def test_json_has_what_is_promised(report: LayerReport) -> None:
     document = json.loads(tables_of.render([report], "json"))
     [image] = document["images"]
@@ -49,6 +58,7 @@ def test_json_has_what_is_promised(report: LayerReport) -> None:
         ],
     }
     assert [row["wasted_bytes"] for row in image["layers"]] == [300_000, 0]
+    assert [row["files"] for row in image["layers"]] == [2, 0]
     assert image["dive"]["wasted_bytes"] == 300_000
     assert image["largest"] == [{"path": "/x\\x1b[2J", "layer": 0, "size_bytes": 1}]
 
