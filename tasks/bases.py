@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from tasks.core import needs, process, schema, session
+from tasks.core import process, session
 from tasks.core.command import command
-from tasks.core.provision import bases
-from tasks.core.provision.bases import BaseNeed, BaseState
 from tasks.core.render import output, tables
+
+if TYPE_CHECKING:
+    from tasks.core.provision.bases import BaseNeed, BaseState
 
 
 @command(name="list")
@@ -26,6 +28,8 @@ def list_(
     profile: str | None = None,
 ) -> None:
     """Show the base images that are needed, and their source."""
+    from tasks.core.provision import bases
+
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     states = bases.base_states(now.engine, _needs(now, target, platform))
@@ -45,6 +49,8 @@ def make(
     profile: str | None = None,
 ) -> None:
     """Make look-alikes of base images that no registry gives."""
+    from tasks.core.provision import bases
+
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     wanted = _needs(now, target, platform)
@@ -59,6 +65,9 @@ def make(
 
 def _needs(now: session.Session, patterns: Sequence[str], platform: str) -> list[BaseNeed]:
     """What the targets need; with ``platform``, for those platforms instead of the targets' own."""
+    from tasks.core import needs, schema
+    from tasks.core.provision.bases import BaseNeed
+
     definition = now.everything().narrowed(patterns)
     wanted = needs.known(now, definition)
     asked = schema.platforms(platform)

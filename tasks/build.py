@@ -6,14 +6,9 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import builds, optimizing, session, verdicts
-from tasks.core import multiarch as multiarchs
-from tasks.core.builds import Wish
+from tasks.core import session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
-from tasks.core.render import build as build_table
-from tasks.core.render import definition as definitions
-from tasks.core.render import multiarch as multiarch_table
 from tasks.core.render import output, tables
 
 
@@ -62,6 +57,10 @@ def multiarch(
     profile: str | None = None,
 ) -> None:
     """Build for every platform, prove each, push the proven."""
+    from tasks.core import multiarch as multiarchs
+    from tasks.core import verdicts
+    from tasks.core.render import multiarch as multiarch_table
+
     tables.choose(format_, multiarch_table.FORMATS)
     now = session.begin(c, env_file, profile, _with("PLATFORMS", platform, set_))
     if debug:
@@ -90,6 +89,9 @@ def optimized(
     profile: str | None = None,
 ) -> None:
     """Build the smallest images, with caches and secrets."""
+    from tasks.core import optimizing
+    from tasks.core.render import build as build_table
+
     now = session.begin(c, env_file, profile, _with("NPMRC", npmrc, set_))
     if debug:
         _debug(now, optimizing.DEBUG_GROUP, target, no_cache, push)
@@ -131,6 +133,8 @@ def print_(
     profile: str | None = None,
 ) -> None:
     """Show what would be built, and where values come from."""
+    from tasks.core.render import definition as definitions
+
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_, file)
     definition = now.everything().narrowed(target)
@@ -140,6 +144,10 @@ def print_(
 def _build(
     now: session.Session, names: Sequence[str], patterns: Sequence[str], no_cache: bool, push: bool
 ) -> None:
+    from tasks.core import builds
+    from tasks.core.builds import Wish
+    from tasks.core.render import build as build_table
+
     made = builds.build(now, names, Wish(patterns, no_cache, push))
     if made is not None:
         output.emit(build_table.render(made))

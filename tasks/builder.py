@@ -7,9 +7,8 @@ from pathlib import Path
 
 from invoke.context import Context
 
-from tasks.core import builders, joining, nodes, session
+from tasks.core import session
 from tasks.core.command import command
-from tasks.core.render import builders as builder_table
 from tasks.core.render import output, tables
 
 NODE = (
@@ -35,6 +34,9 @@ def create(
     profile: str | None = None,
 ) -> None:
     """Join nodes as one builder, and see that each answers."""
+    from tasks.core import joining, nodes
+    from tasks.core.render import builders as builder_table
+
     specs = nodes.parse_all(node, driver)
     now = session.begin(c, env_file, profile, set_)
     made = joining.create(now, nodes.builder_name(name or now.settings.project), specs)
@@ -53,6 +55,9 @@ def list_(
     profile: str | None = None,
 ) -> None:
     """Show builders, their nodes, and which of them answer."""
+    from tasks.core import builders
+    from tasks.core.render import builders as builder_table
+
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     render = builder_table.as_json if format_ == "json" else builder_table.as_text
@@ -68,6 +73,8 @@ def use(
     profile: str | None = None,
 ) -> None:
     """Build with this builder from now on: BUILDER in .env."""
+    from tasks.core import joining
+
     now = session.begin(c, env_file, profile, set_)
     joining.use(now, _file(now, env_file), name)
 
@@ -82,11 +89,15 @@ def remove(
     profile: str | None = None,
 ) -> None:
     """Remove a builder; its engines and contexts stay."""
+    from tasks.core import joining
+
     now = session.begin(c, env_file, profile, set_)
     joining.remove(now, _file(now, env_file), name, yes=yes)
 
 
 def _used(now: session.Session) -> str:
+    from tasks.core import builders
+
     return now.settings["BUILDER"] or builders.current(now.engine)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import cleaning, session
+from tasks.core import session
 from tasks.core.command import command
 
 
@@ -19,6 +19,8 @@ def containers(
     profile: str | None = None,
 ) -> None:
     """Remove containers that tasks of this project left."""
+    from tasks.core import cleaning
+
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=True, images=False, yes=yes)
 
@@ -32,6 +34,8 @@ def images(
     profile: str | None = None,
 ) -> None:
     """Remove images of this project; base images stay."""
+    from tasks.core import cleaning
+
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=False, images=True, yes=yes)
 
@@ -45,5 +49,7 @@ def all_(
     profile: str | None = None,
 ) -> None:
     """Remove this project's containers, then its images."""
+    from tasks.core import cleaning
+
     now = session.begin(c, env_file, profile, set_)
     cleaning.clean(now, containers=True, images=True, yes=yes)

@@ -9,13 +9,8 @@ from invoke.context import Context
 
 from tasks.core import process, session
 from tasks.core.command import command
-from tasks.core.comparing import baseline as sizebase
-from tasks.core.comparing import beside, lock, pairs, renewing
 from tasks.core.errors import ProofFailed, UsageError
-from tasks.core.rebuilds import running
-from tasks.core.render import beside as beside_table
-from tasks.core.render import comparison, formats, growth
-from tasks.core.render import variants as variants_table
+from tasks.core.render import formats
 from tasks.core.session import Session
 
 #: Every task here may write its result several times.
@@ -61,6 +56,9 @@ def images(
     asked: Asked = ASKED,
 ) -> None:
     """What differs between two images, A and B."""
+    from tasks.core.comparing import pairs
+    from tasks.core.render import comparison
+
     sinks = formats.plan(asked.output_, asked.format_, comparison.FORMATS)
     rows = _limit(limit)
     pairs.check_platform(platform)
@@ -86,6 +84,9 @@ def sizes(
     asked: Asked = ASKED,
 ) -> None:
     """Sizes by service and variant, side by side."""
+    from tasks.core.comparing import beside
+    from tasks.core.render import beside as beside_table
+
     sinks = formats.plan(asked.output_, asked.format_, beside_table.FORMATS)
     now = asked.session(c)
     if now.dry:
@@ -110,6 +111,10 @@ def baseline(
     asked: Asked = ASKED,
 ) -> None:
     """Compare sizes with sizes.lock.json; demand the limits."""
+    from tasks.core.comparing import baseline as sizebase
+    from tasks.core.comparing import lock, renewing
+    from tasks.core.render import growth
+
     sinks = formats.plan(asked.output_, asked.format_, growth.FORMATS)
     if update and against:
         raise UsageError("compare.baseline takes either --update or --against")
@@ -139,6 +144,8 @@ def builds(
     profile: str | None = None,
 ) -> None:
     """Build in a copy, again and again, and take the time."""
+    from tasks.core.rebuilds import running
+
     wish = running.wish(target, runs, scenario, set_)
     now = session.begin(c, env_file, profile, [*set_, *wish.settings])
     running.builds(now, wish)
@@ -159,6 +166,9 @@ def variants(
     asked: Asked = ASKED,
 ) -> None:
     """Show sizes, seconds, cache and proofs of every variant."""
+    from tasks.core.rebuilds import running
+    from tasks.core.render import variants as variants_table
+
     sinks = formats.plan(asked.output_, asked.format_, variants_table.FORMATS)
     now = asked.session(c)
     found = running.variants(now, target, verdicts)
@@ -169,6 +179,8 @@ def variants(
 
 def _limit(text: str) -> int:
     """What `--limit` says. Raises UsageError for no such number."""
+    from tasks.core.render import comparison
+
     if not text:
         return comparison.LIMIT
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 8 and int(text)):

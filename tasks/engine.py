@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from tasks.core import engine as engines
-from tasks.core import process, schema, session
+from tasks.core import process, session
 from tasks.core.command import command
-from tasks.core.endpoint import Engine
-from tasks.core.engine import Details
 from tasks.core.errors import OutOfReach
 from tasks.core.render import output, tables
-from tasks.core.render import settings as settings_table
+
+if TYPE_CHECKING:
+    from tasks.core.endpoint import Engine
+    from tasks.core.engine import Details
 
 
 @command()
@@ -27,6 +28,8 @@ def status(
     profile: str | None = None,
 ) -> None:
     """Show which engine is used, its version and platforms."""
+    from tasks.core import engine as engines
+
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     found = engines.find(now.settings["ENGINE"])
@@ -48,6 +51,9 @@ def up(
     profile: str | None = None,
 ) -> None:
     """Bring the embedded engine up where there is none."""
+    from tasks.core import engine as engines
+    from tasks.core import schema
+
     now = session.begin(c, env_file, profile, set_)
     if now.dry:
         process.note("dry run: nothing is started")
@@ -84,6 +90,8 @@ def settings(
     profile: str | None = None,
 ) -> None:
     """Show every setting, its value and where it comes from."""
+    from tasks.core.render import settings as settings_table
+
     tables.choose(format_, ("text", "json"))
     values = session.begin(c, env_file, profile, set_).settings
     render = settings_table.as_json if format_ == "json" else settings_table.as_text

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from tasks.core import checks, process, session
-from tasks.core import engine as engines
-from tasks.core import pipeline as stages
+from tasks.core import process, session
 from tasks.core.command import command
-from tasks.core.provision import embedded
 
 
 @command()
@@ -22,12 +19,18 @@ def pipeline(
     profile: str | None = None,
 ) -> None:
     """Build, test, prove and measure everything."""
+    from tasks.core import pipeline as stages
+
     stages.run(session.begin(c, env_file, profile, set_))
 
 
 @command()
 def test(c: Context, unit: bool = False) -> None:
     """Run lint, types, unit tests, then engine tests."""
+    from tasks.core import checks
+    from tasks.core import engine as engines
+    from tasks.core.provision import embedded
+
     now = session.begin(c)
     if now.dry:
         for _name, argv in checks.commands(sys.executable, unit=unit):

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 
 from invoke.context import Context
 
-from tasks.core import cachereport, layerreport, pictures, recordstore, session
-from tasks.core import sizes as measuring
-from tasks.core import timeline as timelines
+from tasks.core import session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
-from tasks.core.page import drawing, gathering
-from tasks.core.render import cache as cache_table
 from tasks.core.render import formats, output
-from tasks.core.render import layers as layer_tables
-from tasks.core.render import records as record_table
-from tasks.core.render import timeline as timeline_table
 
 MOST_FILES = 1000
 _OUTPUTS = ("output_",)
@@ -50,6 +43,9 @@ def sizes(
     asked: Written = WRITTEN,
 ) -> None:
     """Show image sizes, and how much smaller they became."""
+    from tasks.core import pictures
+    from tasks.core import sizes as measuring
+
     sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
     wanted = pictures.platforms(platform)
     now = session.begin(c, asked.env_file, asked.profile, asked.set_)
@@ -71,6 +67,9 @@ def layers(
     asked: Written = WRITTEN,
 ) -> None:
     """What each layer costs, what is wasted, what is large."""
+    from tasks.core import layerreport, pictures
+    from tasks.core.render import layers as layer_tables
+
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
     wanted = pictures.asked(image, archive, target, platform)
     if not (largest.isascii() and largest.isdigit() and int(largest[:9]) <= MOST_FILES):
@@ -91,6 +90,9 @@ def history(
     asked: Written = WRITTEN,
 ) -> None:
     """Every instruction, and the bytes that it added."""
+    from tasks.core import pictures
+    from tasks.core.render import layers as layer_tables
+
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
     wanted = pictures.asked(image, archive, target, platform)
     now = session.begin(c, asked.env_file, asked.profile, asked.set_)
@@ -101,6 +103,9 @@ def history(
 @command(repeatable=["output_"])
 def records(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
     """List the records of builds, the newest first."""
+    from tasks.core import recordstore
+    from tasks.core.render import records as record_table
+
     sinks = formats.plan(output_, format_, record_table.FORMATS)
     now = session.begin(c)
     found = tuple(recordstore.newest_first(now.root))
@@ -116,6 +121,9 @@ def cache(
     output_: Sequence[str] = (),
 ) -> None:
     """Show what the cache gave a build, and why it missed."""
+    from tasks.core import cachereport, recordstore
+    from tasks.core.render import cache as cache_table
+
     sinks = formats.plan(output_, format_, cache_table.FORMATS)
     now = session.begin(c)
     chosen = recordstore.find(now.root, record)
@@ -127,6 +135,10 @@ def cache(
 @command(repeatable=["output_"])
 def timeline(c: Context, record: str = "", format_: str = "", output_: Sequence[str] = ()) -> None:
     """Show where the seconds of a build went."""
+    from tasks.core import recordstore
+    from tasks.core import timeline as timelines
+    from tasks.core.render import timeline as timeline_table
+
     sinks = formats.plan(output_, format_, timeline_table.FORMATS)
     now = session.begin(c)
     made = timelines.make(recordstore.find(now.root, record))
@@ -151,6 +163,8 @@ def html(
     profile: str | None = None,
 ) -> None:
     """Write everything known to one page that works offline."""
+    from tasks.core.page import drawing, gathering
+
     if output_:
         output.check(output_)
     now = session.begin(c, env_file, profile, set_)

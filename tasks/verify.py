@@ -5,29 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from tasks.core import (
-    catalogue,
-    definitions,
-    indexes,
-    kept,
-    proving,
-    reproducing,
-    schema,
-    session,
-    testing,
-    verdicts,
-    verification,
-)
+from tasks.core import session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
-from tasks.core.render import catalogue as catalogue_page
-from tasks.core.render import formats, reproduction, sarif
-from tasks.core.render import verdicts as verdict_table
+from tasks.core.render import formats
 from tasks.core.session import Session
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from tasks.core.verdicts import Severity
 
 MOST_JOBS = 64
 #: Every task here may write its result several times.
@@ -49,6 +39,8 @@ class Asked:
 
     def least(self) -> Severity:
         """What `--severity` says. Raises UsageError for no such word."""
+        from tasks.core.verdicts import Severity
+
         try:
             return Severity(self.severity.lower())
         except ValueError:
@@ -71,12 +63,16 @@ Prove = Callable[[Session, int | None], tuple[Verdict, ...]]
 @command(repeatable=_OUTPUTS)
 def production(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Prove the images that ship: started, and inside."""
+    from tasks.core import verification
+
     _prove(c, asked, lambda now, jobs: verification.production(now, target, jobs=jobs))
 
 
 @command(name="all", repeatable=_OUTPUTS)
 def all_(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Every proof: the same, and no secret in any layer."""
+    from tasks.core import proving, verification
+
     families = proving.EVERYTHING
     _prove(c, asked, lambda now, jobs: verification.production(now, target, families, jobs=jobs))
 
@@ -84,12 +80,16 @@ def all_(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 @command(repeatable=_OUTPUTS)
 def secrets(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Search every layer and text of the images for secrets."""
+    from tasks.core import verification
+
     _prove(c, asked, lambda now, jobs: verification.secrets(now, target, jobs))
 
 
 @command(repeatable=_OUTPUTS)
 def sizes(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Compare sizes, layers and waste with the budgets."""
+    from tasks.core import verification
+
     budget = ("budget",)
     _prove(
         c,
@@ -101,6 +101,8 @@ def sizes(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 @command(repeatable=_OUTPUTS)
 def tests(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Run the tests of every service in its testing image."""
+    from tasks.core import testing
+
     _prove(c, asked, lambda now, jobs: testing.run(now, target, jobs))
 
 
@@ -111,6 +113,8 @@ def tests(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 )
 def multiarch(c: Context, reference: str, platform: str = "", asked: Asked = ASKED) -> None:
     """Prove every platform of an image, wherever it is."""
+    from tasks.core import indexes, schema
+
     problem = schema.check_platforms(platform) if platform else None
     if problem:
         raise UsageError(f"--platform: {problem}")
@@ -129,6 +133,9 @@ def reproducible(
     profile: str | None = None,
 ) -> None:
     """Build twice from nothing; both must be the same."""
+    from tasks.core import reproducing, verdicts
+    from tasks.core.render import reproduction
+
     sinks = formats.plan(output_, format_, reproduction.FORMATS)
     now = session.begin(c, env_file, profile, set_)
     found, differences = reproducing.verify(now, target)
@@ -156,6 +163,8 @@ def image(
     asked: Asked = ASKED,
 ) -> None:
     """Prove any image: --image or --archive."""
+    from tasks.core import verification
+
     if bool(image) == bool(archive):
         raise UsageError("verify.image needs either --image REF or --archive PATH")
 
@@ -185,6 +194,8 @@ def structure_(
     asked: Asked = ASKED,
 ) -> None:
     """Run tests written for container-structure-test."""
+    from tasks.core import verification
+
     if not config:
         raise UsageError("verify.structure needs --config FILE")
     if sum(map(bool, (target, image, archive))) > 1:
@@ -199,12 +210,18 @@ def structure_(
 @command(name="list", repeatable=_OUTPUTS)
 def list_(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
     """List the proofs; as Markdown, with their reasons."""
+    from tasks.core import catalogue
+    from tasks.core.render import catalogue as catalogue_page
+
     sinks = formats.plan(output_, format_, catalogue_page.FORMATS)
     formats.write(sinks, lambda name: catalogue_page.render(catalogue.CATALOGUE, name))
 
 
 def _prove(context: Context, asked: Asked, prove: Prove) -> None:
     """Check the options, prove, write the result everywhere it is wanted, and fail if it failed."""
+    from tasks.core import kept, verdicts
+    from tasks.core.render import verdicts as verdict_table
+
     least, jobs = asked.least(), asked.at_once()
     sinks = formats.plan(asked.output_, asked.format_, verdict_table.FORMATS)
     now = session.begin(context, asked.env_file, asked.profile, asked.set_)
@@ -218,6 +235,10 @@ def _prove(context: Context, asked: Asked, prove: Prove) -> None:
 
 def _rendered(now: Session, found: Sequence[Verdict], format_: str, everything: bool) -> str:
     """SARIF alone needs to know where targets come from; there need not be any."""
+    from tasks.core import catalogue, definitions
+    from tasks.core.render import sarif
+    from tasks.core.render import verdicts as verdict_table
+
     known = format_ == "sarif" and definitions.has_bake_file(now.root, now.files)
     places = sarif.places(now.root, now.everything().targets.values()) if known else {}
     return verdict_table.render(
