@@ -4,6 +4,9 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 
 /** Long enough to read what had arrived, on a busy machine too; short enough for nobody to wait. */
 const GRACE_MS = 300;
+const QUIET_TURNS = 5;
+/** When connections never cease to come. */
+const MAX_TURNS = 1000;
 
 interface Use {
   inFlight: number;
@@ -51,23 +54,29 @@ export function drainable(server: Server): () => Promise<void> {
     for (const { inFlight, latest } of uses.values()) {
       if (inFlight > 0 && latest) sayLast(latest);
     }
-    await acceptWaiting(() => accepted);
+    // It resets those that wait in the kernel when nobody listens any more.
+    await untilQuiet(() => accepted);
     // Not the HTTP server's close(): that closes connections whose request was not read yet.
     TcpServer.prototype.close.call(server);
     await setTimeout(GRACE_MS);
+    // On a busy machine the timer is due before what had arrived was read.
+    await untilQuiet(() => [...uses.keys()].reduce((sum, { bytesRead }) => sum + bytesRead, 0));
     closing = true;
     for (const [socket, use] of uses) closeIfIdle(socket, use);
   };
 }
 
-/** Takes the connections that wait in the kernel: it resets those when nobody listens any more. */
-async function acceptWaiting(accepted: () => number): Promise<void> {
-  const until = performance.now() + GRACE_MS;
+/**
+ * Lets the event loop turn, and so take what the kernel holds, until `count` stays the same.
+ *
+ * Bounded in turns and not in time: how long a turn takes is for the machine to say.
+ */
+async function untilQuiet(count: () => number): Promise<void> {
   let quietTurns = 0;
-  while (quietTurns < 5 && performance.now() < until) {
-    const before = accepted();
+  for (let turn = 0; turn < MAX_TURNS && quietTurns < QUIET_TURNS; turn += 1) {
+    const before = count();
     await setImmediate();
-    quietTurns = accepted() === before ? quietTurns + 1 : 0;
+    quietTurns = count() === before ? quietTurns + 1 : 0;
   }
 }
 
