@@ -94,8 +94,9 @@ RUNTIME = (
         "faints",
         "ends soon after it was healthy",
         "runtime.stays",
-        ("runtime.*",),
-        words=("faints=700",),
+        # On a busy machine it is gone before it was asked for its version.
+        ("runtime.*", "supply-chain.version", "supply-chain.commit"),
+        words=("faints=1200",),
         policy={"observe_seconds": 3},
     ),
     Exhibit(

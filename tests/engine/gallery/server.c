@@ -123,7 +123,7 @@ static void misbehave(const char *path) {
 }
 
 static int status(const char *path) {
-    if (word("narrow")) usleep(5000); /* so that the others come meanwhile */
+    if (word("narrow")) usleep(40000); /* so that the others come meanwhile */
     if (word("narrow") && open_count > number("narrow", 0)) return 503;
     if (!strcmp(path, "/health")) return word("sick") ? 503 : 200;
     if (!strcmp(path, "/")) return word("pageless") ? 500 : 200;
