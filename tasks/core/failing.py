@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from tasks.core.history import Failure
 from tasks.core.session import Session
 
 ANSWER_SECONDS = 20
+#: On a busy machine the history knows of a failure a little after buildx does.
+HISTORY_SECONDS, AGAIN_SECONDS = 1.5, 0.3
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,16 @@ def explain(
         answering = {node.name for node in found.nodes if node.reachable}
     files = _dockerfiles(definition)
     with builders.apart(session.engine, builder, answering) as nodes:
-        for engine in nodes.values() or (session.engine,):
-            failed = history.failure(engine, since, session.root, files)
-            if failed:
-                return Explained(BuildFailed(told(failed)), failed)
-    return Explained(BuildFailed("the build failed: buildx says above why"))
+        engines = tuple(nodes.values()) or (session.engine,)
+        until = time.monotonic() + HISTORY_SECONDS
+        while True:
+            for engine in engines:
+                failed = history.failure(engine, since, session.root, files)
+                if failed:
+                    return Explained(BuildFailed(told(failed)), failed)
+            if time.monotonic() > until:
+                return Explained(BuildFailed("the build failed: buildx says above why"))
+            time.sleep(AGAIN_SECONDS)
 
 
 def lost(builder: Builder, platforms: Sequence[str]) -> str:
