@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tasks.core import accepting, reproducing, structure, testing
+from tasks.core import accepting, reproducing, structure
 from tasks.core.proofs import (
     budget,
     filesystem,
     identity,
+    passing,
     platforms,
     runtime,
     secrets,
@@ -31,7 +32,7 @@ _EVERY: tuple[Proof, ...] = (
     *budget.PROOFS,
     *structure.PROOFS,
     reproducing.PROOF,
-    *testing.PROOFS,
+    *passing.PROOFS,
     *accepting.PROOFS,
 )
 CATALOGUE = tuple(sorted(_EVERY, key=lambda proof: FAMILIES.index(proof.family)))

@@ -64,9 +64,8 @@ def state(root: Path) -> dict[str, bytes]:
 def left(client: DockerClient) -> list[Any]:
     """Images and copies that a run left behind."""
     images = client.api.images(filters={"label": "dev.slipway.project"}, all=True)
-    labelled = [
-        one for one in images if one["Labels"]["dev.slipway.project"].startswith("slipway-compare-")
-    ]
+    projects = [(one["Labels"] or {}).get("dev.slipway.project", "") for one in images]
+    labelled = [one for one in projects if one.startswith("slipway-compare-")]
     return [*labelled, *Path(tempfile.gettempdir()).glob("slipway-compare-*")]
 
 

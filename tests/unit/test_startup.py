@@ -42,3 +42,21 @@ def test_every_task_says_what_it_does_on_one_line() -> None:
         *("compare.images", "compare.sizes", "compare.baseline"),
     }
     assert all(len(line.split()) > 1 for line in lines if line.strip())
+
+
+def test_every_module_can_be_the_first() -> None:
+    """Tasks import what they call, so any module may come before those that it goes round with."""
+    alone = """
+import importlib, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(root))
+for path in sorted((root / "tasks" / "core").rglob("*.py")):
+    if path.name not in ("program.py", "bootstrap.py", "__init__.py"):
+        for name in [name for name in sys.modules if name.startswith("tasks")]:
+            del sys.modules[name]
+        importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", alone, str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
