@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from invoke.context import Context
 
 from tasks.core import process, session
+from tasks.core.asking import WRITTEN, Written
 from tasks.core.command import command
 from tasks.core.errors import ProofFailed, UsageError
 from tasks.core.render import formats
-from tasks.core.session import Session
 
 #: Every task here may write its result several times.
 _OUTPUTS = ("output_",)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The options of every task that compares something."""
-
-    format_: str = ""
-    output_: Sequence[str] = ()
-    set_: Sequence[str] = ()
-    env_file: str | None = None
-    profile: str | None = None
-
-    def session(self, context: Context) -> Session:
-        """The session that the options ask for."""
-        return session.begin(context, self.env_file, self.profile, self.set_)
-
-
-ASKED = Asked()
 
 
 @command(
@@ -53,7 +34,7 @@ def images(
     platform: str = "",
     limit: str = "",
     exit_code: bool = False,
-    asked: Asked = ASKED,
+    asked: Written = WRITTEN,
 ) -> None:
     """What differs between two images, A and B."""
     from tasks.core.comparing import pairs
@@ -81,7 +62,7 @@ def sizes(
     target: Sequence[str] = (),
     to: str = "",
     all_: bool = False,
-    asked: Asked = ASKED,
+    asked: Written = WRITTEN,
 ) -> None:
     """Sizes by service and variant, side by side."""
     from tasks.core.comparing import beside
@@ -108,7 +89,7 @@ def baseline(
     target: Sequence[str] = (),
     against: str = "",
     update: bool = False,
-    asked: Asked = ASKED,
+    asked: Written = WRITTEN,
 ) -> None:
     """Compare sizes with sizes.lock.json; demand the limits."""
     from tasks.core.comparing import baseline as sizebase
@@ -163,7 +144,7 @@ def variants(
     target: Sequence[str] = (),
     verdicts: str = "",
     update: bool = False,
-    asked: Asked = ASKED,
+    asked: Written = WRITTEN,
 ) -> None:
     """Show sizes, seconds, cache and proofs of every variant."""
     from tasks.core.rebuilds import running

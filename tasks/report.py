@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from invoke.context import Context
 
 from tasks.core import session
+from tasks.core.asking import WRITTEN, Written
 from tasks.core.command import command
 from tasks.core.errors import UsageError
 from tasks.core.render import formats, output
@@ -18,20 +18,6 @@ _HELP = {
     "image": "Image in the engine, by name or digest.",
     "archive": "Image archive (docker or OCI) or OCI folder, instead of an image.",
 }
-
-
-@dataclass(frozen=True)
-class Written:
-    """The options of every task here: where the result goes, and the settings."""
-
-    format_: str = ""
-    output_: Sequence[str] = ()
-    set_: Sequence[str] = ()
-    env_file: str | None = None
-    profile: str | None = None
-
-
-WRITTEN = Written()
 
 
 @command(repeatable=_OUTPUTS)
@@ -48,7 +34,7 @@ def sizes(
 
     sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
     wanted = pictures.platforms(platform)
-    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
+    now = asked.session(c)
     measured = measuring.measure(now, now.everything(), target, every=all_, platforms=wanted)
     formats.write(sinks, lambda name: measuring.render(measured, name))
 
@@ -74,7 +60,7 @@ def layers(
     wanted = pictures.asked(image, archive, target, platform)
     if not (largest.isascii() and largest.isdigit() and int(largest[:9]) <= MOST_FILES):
         raise UsageError(f"--largest {largest!r}: expected a number from 0 to {MOST_FILES}")
-    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
+    now = asked.session(c)
     found = pictures.read(now, wanted)
     reports = [layerreport.analyse(name, each, int(largest)) for name, each in found]
     formats.write(sinks, lambda name: layer_tables.render(reports, name))
@@ -95,7 +81,7 @@ def history(
 
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
     wanted = pictures.asked(image, archive, target, platform)
-    now = session.begin(c, asked.env_file, asked.profile, asked.set_)
+    now = asked.session(c)
     images = [(name, each.image) for name, each in pictures.read(now, wanted)]
     formats.write(sinks, lambda name: layer_tables.history(images, name))
 

@@ -38,8 +38,9 @@ def decode(kind: type[Made], value: Any, where: str) -> Made:
 def _read(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind):
         found = untrusted.mapping(value, where)
-        known = _fields(cast(type, kind))
-        return kind(**{n: _field(each, n, found, where) for n, each in known.items()})  # type: ignore[operator]
+        made = cast(type, kind)
+        given = {n: _field(each, n, found, where) for n, each in _fields(made).items()}
+        return made(**given)
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         (inner,) = (each for each in get_args(kind) if each is not type(None))

@@ -113,8 +113,7 @@ def _sizes(one: Comparison) -> Iterator[Row]:
         ("unpacked", before.unpacked_bytes, after.unpacked_bytes),
         ("visible files", before.files_bytes, after.files_bytes),
     ):
-        known = first is not None and second is not None
-        more = second - first if known else None  # type: ignore[operator]
+        more = None if first is None or second is None else second - first
         yield (
             name,
             tables.mib(first),

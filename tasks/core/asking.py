@@ -1,0 +1,29 @@
+"""The options that tasks have in common, as a frozen record; see `command.SHARED`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invoke.context import Context
+
+from tasks.core import session
+from tasks.core.session import Session
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the result goes, in which format, and the settings."""
+
+    format_: str = ""
+    output_: Sequence[str] = ()
+    set_: Sequence[str] = ()
+    env_file: str | None = None
+    profile: str | None = None
+
+    def session(self, context: Context) -> Session:
+        """The session that the options ask for."""
+        return session.begin(context, self.env_file, self.profile, self.set_)
+
+
+WRITTEN = Written()
