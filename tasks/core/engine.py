@@ -65,7 +65,9 @@ def find(mode: str) -> Engine | None:
         return engine
     named = _named()
     if named and mode == "auto":
-        raise OutOfReach(f"{named} does not answer: {_reason()}; start it, or unset the variable")
+        raise OutOfReach(
+            f"the engine at {named} does not answer: {_reason()}; start it, or unset the variable"
+        )
     return None if mode == "system" else embedded.find()
 
 
@@ -199,5 +201,6 @@ def _reason() -> str:
 
 
 def _no_system_engine() -> str:
-    named = _named() or "this machine's Docker Engine"
-    return f"{named} does not answer: {_reason()}; start it, or set ENGINE=auto"
+    named = _named()
+    engine = f"the engine at {named}" if named else "this machine's Docker Engine"
+    return f"{engine} does not answer: {_reason()}; start it, or set ENGINE=auto"

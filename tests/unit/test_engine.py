@@ -84,7 +84,9 @@ def test_a_named_engine_that_does_not_answer_is_no_reason_for_another(
 ) -> None:
     monkeypatch.setenv("FAKE_SERVER", "")
     monkeypatch.setenv(name, "tcp://192.0.2.1:2375")
-    with pytest.raises(OutOfReach, match=rf"{name}=tcp://192\.0\.2\.1:2375 does not answer: .*"):
+    with pytest.raises(
+        OutOfReach, match=rf"the engine at {name}=tcp://192\.0\.2\.1:2375 does not answer: .*"
+    ):
         engine.ensure("auto")
 
 
