@@ -55,7 +55,7 @@ def test_every_task_that_is_named_alone_exists(page: Page) -> None:
     wrong = [
         f"{page.name}:{line}: there is no task {text}"
         for line, text in page.spans
-        if named.match(text) and text not in _tree().task_names and not text.endswith(".py")
+        if named.match(text) and text not in _tree().task_names and not text.endswith((".py", ".sh"))
     ]
     assert wrong == []
 
@@ -110,7 +110,7 @@ def _uneven(page: Page) -> Iterator[str]:
 
 def _problems(words: str) -> Iterator[str]:
     """What invoke has against each of our commands in ``words``."""
-    for part in re.split(r"&&|\|\||[;|]", words):
+    for part in re.split(r"&&|\|\||[;|()]", words):
         try:
             split = shlex.split(part.replace("<", "").replace(">", ""))
         except ValueError:
