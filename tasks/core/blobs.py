@@ -10,11 +10,11 @@ import io
 import posixpath
 import tarfile
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
+from tasks.core import inflating
 from tasks.core.untrusted import Malformed
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ class _Gzip:
     def __init__(self, source: Readable) -> None:
         self._source = source
         self._rest = b""
-        self._member = zlib.decompressobj(31)
+        self._member = inflating.member()
 
     def read(self, size: int, /) -> bytes:
         while not self._member.eof or self._next_member():
@@ -275,7 +275,7 @@ class _Gzip:
                 raise Malformed("cannot be decompressed: it ends early")
             try:
                 piece = self._member.decompress(self._rest, size)
-            except zlib.error as error:
+            except inflating.ERRORS as error:
                 raise Malformed(f"cannot be decompressed: {error}") from None
             self._rest = self._member.unconsumed_tail
             if piece:
@@ -288,7 +288,7 @@ class _Gzip:
         while self._more():
             self._rest = self._rest.lstrip(b"\0")
             if self._rest:
-                self._member = zlib.decompressobj(31)
+                self._member = inflating.member()
                 return True
         return False
 
