@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core import archive, blobs, layercache, layerfiles, layout
-from tasks.core.blobs import Allowance, Blob, Look
+from tasks.core.allowance import Allowance
+from tasks.core.blobs import Blob, Look
 from tasks.core.contentstore import ContentStore
 from tasks.core.layerfiles import KnownLayer, LayerFiles
 from tasks.core.untrusted import Malformed
