@@ -55,7 +55,9 @@ def test_every_task_that_is_named_alone_exists(page: Page) -> None:
     wrong = [
         f"{page.name}:{line}: there is no task {text}"
         for line, text in page.spans
-        if named.match(text) and text not in _tree().task_names and not text.endswith((".py", ".sh"))
+        if named.match(text)
+        and text not in _tree().task_names
+        and not text.endswith((".py", ".sh"))
     ]
     assert wrong == []
 
