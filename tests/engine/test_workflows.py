@@ -66,9 +66,7 @@ class Runner:
 
     def _filled(self, text: str) -> str:
         for expression, instead in STAND_INS.items():
-            text = text.replace(
-                expression, instead.format(root=self.root, registry=self.registry)
-            )
+            text = text.replace(expression, instead.format(root=self.root, registry=self.registry))
         assert "${{" not in text, f"nothing stands for {text}"
         return text
 
@@ -127,7 +125,9 @@ def test_growth_stops_a_pull_request(runner: Runner) -> None:
             image["compressed_bytes"] //= 2
     lock.write_text(json.dumps(smaller))
     policy = runner.root / "invoke.yaml"
-    policy.write_text(policy.read_text().replace("port: 8000", "port: 8000\n      max_growth_mib: 2"))
+    policy.write_text(
+        policy.read_text().replace("port: 8000", "port: 8000\n      max_growth_mib: 2")
+    )
     ran = runner.run(step)
     assert ran.code == 1, ran.out + ran.err
     assert "backend-production" in ran.said
