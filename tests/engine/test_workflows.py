@@ -78,7 +78,8 @@ def runner(
     if engine.registry is None:
         cannot_run("the engine has no registry beside it")
     root = copy_repository(tmp_path_factory.mktemp("runner") / "repository")
-    (root / ".venv").symlink_to(sys.prefix)
+    # A copy: what `inv` makes anew where requirements changed must not be what runs the tests.
+    shutil.copytree(sys.prefix, root / ".venv", symlinks=True)
     around = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "COLUMNS": "120"}
     yield Runner(root, engine.registry, around)
     remove_images(client, PROJECT)
@@ -90,7 +91,7 @@ def check_out(runner: Runner, step: Step) -> None:
         place = runner.root / step.options["path"]
         shutil.rmtree(place, ignore_errors=True)
         subprocess.run(["git", "clone", "--quiet", runner.root, place], check=True)
-        (place / ".venv").symlink_to(sys.prefix)
+        (place / ".venv").symlink_to(runner.root / ".venv")
 
 
 def steps(path: Path) -> list[Step]:
