@@ -212,6 +212,7 @@ def _additions(session: Session, definition: Definition, wish: Wish) -> Addition
         npmrc=settings["NPMRC"],
         contexts=provided.contexts,
         inlines=provided.inlines,
+        syntaxes=provided.syntaxes,
         environ=os.environ,
         caches=caches,
         platforms=dict.fromkeys(definition.targets, wish.platforms),
