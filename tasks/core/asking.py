@@ -21,9 +21,9 @@ class Written:
     env_file: str | None = None
     profile: str | None = None
 
-    def session(self, context: Context) -> Session:
-        """The session that the options ask for."""
-        return session.begin(context, self.env_file, self.profile, self.set_)
+    def session(self, context: Context, files: Sequence[str] = ()) -> Session:
+        """The session that the options ask for, with the bake files ``files`` if any are named."""
+        return session.begin(context, self.env_file, self.profile, self.set_, files)
 
 
 WRITTEN = Written()

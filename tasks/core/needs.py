@@ -123,6 +123,11 @@ def bases_of(target: Target) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name))
 
 
+def images_of(target: Target) -> tuple[str, ...]:
+    """The same, with the frontend: all images that a build of it takes from elsewhere."""
+    return tuple(sorted({use.reference for use in _uses(target)}))
+
+
 def _frontend(target: Target) -> str | None:
     return dockerfile.directives(text_of(target) or "").get("syntax")
 

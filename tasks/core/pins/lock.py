@@ -12,7 +12,7 @@ from typing import Any
 from tasks.core import archive, schema, untrusted
 from tasks.core.errors import UsageError
 from tasks.core.provision import references
-from tasks.core.render import output
+from tasks.core.render import output, tables
 from tasks.core.untrusted import Malformed
 
 SCHEMA = 1
@@ -114,6 +114,11 @@ def key(lock: Lock, reference: str) -> str | None:
         return None
     alike = [name for name in lock if _mirrors(wanted, references.parse(name))]
     return alike[0] if len({lock[name].digest for name in alike}) == 1 else None
+
+
+def short(pin: Pin | None) -> str:
+    """A pin's digest as it is compared; "none" for none."""
+    return tables.short_digest(pin.digest) if pin else "none"
 
 
 def pinned(reference: str, digest: str) -> str:
