@@ -27,3 +27,26 @@ class Written:
 
 
 WRITTEN = Written()
+
+
+@dataclass(frozen=True)
+class Building:
+    """Which targets of a task are built, and how; and the settings."""
+
+    target: Sequence[str] = ()
+    since: str = ""
+    no_cache: bool = False
+    push: bool = False
+    set_: Sequence[str] = ()
+    env_file: str | None = None
+    profile: str | None = None
+
+    def session(
+        self, context: Context, more: Sequence[str] = (), files: Sequence[str] = ()
+    ) -> Session:
+        """The session that the options ask for; ``more`` are words of --set laid over them."""
+        words = [*self.set_, *more]
+        return session.begin(context, self.env_file, self.profile, words, files)
+
+
+BUILDING = Building()

@@ -60,7 +60,8 @@ def today() -> date:
 
 def needed(session: Session, wanted: Wanted) -> tuple[BaseNeed, ...]:
     """The bases that are asked for. Raises UsageError for a pattern that matches nothing."""
-    found = needs.known(session, session.everything().narrowed(wanted.targets))
+    whole = session.everything()
+    found = needs.known(session, whole.whole(whole.narrowed(wanted.targets).targets))
     for pattern in wanted.bases:
         if not any(_matches(need.reference, (pattern,)) for need in found):
             names = ", ".join(need.reference for need in found) or "none"

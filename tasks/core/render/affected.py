@@ -48,7 +48,14 @@ def _json(found: Affected, chosen: Definition, rows: dict[str, tuple[Reason, ...
 
 
 def _told(given: Sequence[Reason]) -> str:
-    """The first reasons, and how many more there are."""
-    shown = [each.text for each in given[:MOST]]
-    more = len(given) - MOST
-    return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+    """The reasons by kind, of each the first ones and how many more there are."""
+    kinds: dict[str, list[str]] = {}
+    for each in given:
+        kinds.setdefault(each.kind, []).append(each.what)
+    return "; ".join(_listed(kind, whats) for kind, whats in kinds.items())
+
+
+def _listed(kind: str, whats: Sequence[str]) -> str:
+    more = len(whats) - MOST
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{kind} {', '.join(whats[:MOST])}{rest}".rstrip()
