@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tasks.core import dockerfile, ignoring, recipe
 from tasks.core.errors import UsageError
 from tasks.core.ignoring import Patterns
+from tasks.core.provision import references
 from tasks.core.recipe import Line
 from tasks.core.records import StageRecord
 
@@ -35,8 +36,8 @@ class Taken:
 def read(text: str, args: Mapping[str, str], stage: str | None) -> Taken | None:
     """What building ``stage`` takes; None where that cannot be told: then it may be anything."""
     directives = dockerfile.directives(text)
-    name = directives.get("syntax", _FRONTEND).partition("@")[0].partition(":")[0]
-    if not name.endswith(_FRONTEND):
+    name = references.parse(directives.get("syntax", _FRONTEND)).path
+    if not f"/{name}".endswith(f"/{_FRONTEND}"):
         return None
     try:
         reached = dockerfile.reached(text, args, stage)
