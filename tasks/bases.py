@@ -41,7 +41,7 @@ def list_(
     tables.choose(format_, ("text", "json"))
     now = session.begin(c, env_file, profile, set_)
     states = bases.base_states(now.engine, _needs(now, target, platform))
-    output.emit(_render(states, format_), output_)
+    output.emit(_render(now, states, format_), output_)
 
 
 @command(help={"again": "Also make those anew that are there, or that a registry has."})
@@ -68,7 +68,7 @@ def make(
         bases.look_alikes(now.engine, wanted, process.note, again=True)
     else:
         bases.reconsider(now.engine, wanted, process.note)
-    output.emit(_render(bases.base_states(now.engine, wanted), format_), output_)
+    output.emit(_render(now, bases.base_states(now.engine, wanted), format_), output_)
 
 
 @command(repeatable=_REPEATABLE, help=_HELP)
@@ -165,19 +165,29 @@ def _needs(now: session.Session, patterns: Sequence[str], platform: str) -> list
     return [BaseNeed(need.reference, asked or need.platforms) for need in wanted]
 
 
-def _render(states: Sequence[BaseState], form: str) -> str:
+def _render(now: session.Session, states: Sequence[BaseState], form: str) -> str:
+    from tasks.core.pins import lock
+    from tasks.core.render import pins
+
+    known = lock.load(now.root) or {}
+    locked = {state.reference: lock.find(known, state.reference) for state in states}
     if form == "json":
-        return tables.document({"bases": [asdict(state) for state in states]})
+        entries = [
+            {**asdict(state), "locked": pin.digest if (pin := locked[state.reference]) else None}
+            for state in states
+        ]
+        return tables.document({"bases": entries})
     rows = [
         (
             state.reference,
             ", ".join(state.platforms),
             _status(state),
             tables.short_digest(state.digest) if state.digest else None,
+            pins.shown(locked[state.reference]),
         )
         for state in states
     ]
-    return tables.table(("base image", "platforms", "status", "digest"), rows)
+    return tables.table(("base image", "platforms", "status", "digest", "locked"), rows)
 
 
 def _status(state: BaseState) -> str:

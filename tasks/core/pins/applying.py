@@ -49,6 +49,13 @@ def in_force(session: Session) -> Lock | None:
     return found
 
 
+def by_digest(session: Session, names: Sequence[str]) -> tuple[str, ...]:
+    """The bases ``names`` as builds take them: with the digest of each that is locked."""
+    if session.settings[lock.SETTING] == lock.OFF:
+        return tuple(names)
+    return lock.named(lock.load(session.root) or {}, names)
+
+
 def apply(session: Session, needs: Sequence[BaseNeed], unnameable: Collection[str]) -> Applied:
     """Have what is locked by its digest; say, or refuse, what is not.
 

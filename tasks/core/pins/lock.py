@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -126,9 +126,9 @@ def pinned(reference: str, digest: str) -> str:
     return f"{reference}@{digest}"
 
 
-def named(lock: Lock | None, names: tuple[str, ...]) -> tuple[str, ...]:
+def named(lock: Lock, names: Sequence[str]) -> tuple[str, ...]:
     """``names`` with the digest of each that is pinned to an original's."""
-    pins = {name: find(lock, name) for name in names} if lock else {}
+    pins = {name: find(lock, name) for name in names}
     return tuple(
         pinned(name, pin.digest) if (pin := pins.get(name)) and not pin.lookalike else name
         for name in names
