@@ -173,7 +173,7 @@ def _render(now: session.Session, states: Sequence[BaseState], form: str) -> str
     locked = {state.reference: lock.find(known, state.reference) for state in states}
     if form == "json":
         entries = [
-            {**asdict(state), "locked": pin.digest if (pin := locked[state.reference]) else None}
+            {**asdict(state), "locked": held.digest if (held := locked[state.reference]) else None}
             for state in states
         ]
         return tables.document({"bases": entries})
