@@ -78,11 +78,7 @@ def demand(rows: Sequence[Aged], *, exit_code: bool) -> None:
     What is known to be old comes first: a registry out of reach must not hide it.
     """
     old = list(_old(rows)) if exit_code else []
-    silent = [
-        f"{row.registry} said nothing of {row.reference}: {row.reason}"
-        for row in rows
-        if row.reason
-    ]
+    silent = list(_silent(rows))
     if old:
         raise ProofFailed("; ".join([*old, *silent]))
     if silent:
@@ -96,6 +92,14 @@ def _old(rows: Sequence[Aged]) -> Iterator[str]:
     for row in rows:
         if row.end is not None and row.ended:
             yield f"{row.reference}: {row.end.product} ended on {row.end.day}"
+
+
+def _silent(rows: Sequence[Aged]) -> Iterator[str]:
+    """A line for each registry that gave no answer, with the first of its reasons."""
+    for registry in dict.fromkeys(row.registry for row in rows if row.reason):
+        asked = [row for row in rows if row.reason and row.registry == registry]
+        names = ", ".join(row.reference for row in asked)
+        yield f"{registry} said nothing of {names}: {asked[0].reason}"
 
 
 def _aged(known: Lock, found: Found, today: date) -> Aged:

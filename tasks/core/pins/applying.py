@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from tasks.core import process
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.pins import lock
+from tasks.core.pins import lock, resolving
 from tasks.core.pins.lock import Lock, Pin
 from tasks.core.provision import bases, reach, references
 from tasks.core.provision.bases import BaseNeed
+from tasks.core.provision.references import Reference
 from tasks.core.render import tables
 from tasks.core.session import Session
 
 #: What was said already: one build after another says the same.
 _SAID: set[str] = set()
+#: The registries that were seen to be out of reach in this run: each is waited for once.
+_SILENT: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _had(engine: Engine, need: BaseNeed, pin: Pin) -> bool:
     answer = reach.ask(engine, wanted)
     if answer.can_be_had or all(reach.in_engine(engine, wanted, name) for name in platforms):
         return True
-    if answer.is_no_network:
+    if answer.is_no_network or _is_silent(engine, wanted, need):
         [state] = bases.base_states(engine, [need])
         if state.status in ("look-alike", "can be made"):
             return False
@@ -161,3 +164,18 @@ def _had(engine: Engine, need: BaseNeed, pin: Pin) -> bool:
         f"{answer.reason or 'no registry in reach has it'}; make its registry reachable, or run: "
         f"{lock.UPDATE} --base {need.reference}"
     )
+
+
+def _is_silent(engine: Engine, wanted: Reference, need: BaseNeed) -> bool:
+    """Whether the registry itself is out of reach, behind a mirror that has look-alikes only.
+
+    That mirror answers for it, and does not have the digest.
+    """
+    if engine.kind != "embedded" or bases.look_alike(engine, need.reference) is None:
+        return False
+    if wanted.host not in _SILENT:
+        answer = resolving.ask_registry(engine, wanted.text)
+        if answer.can_be_had or not answer.is_no_network:
+            return False
+        _SILENT.add(wanted.host)
+    return True

@@ -119,7 +119,7 @@ def _kept(before: Pin | None, after: Pin | None) -> Pin | None:
 
 
 def _refuse(found: Sequence[Found], wanted: Wanted) -> None:
-    missing = [f"{each.reference} ({each.reason})" for each in found if each.pin is None]
+    missing = resolving.without(found)
     stood_in = [each.reference for each in found if each.pin and each.pin.lookalike]
     told = [f"no registry in reach says what these are: {', '.join(missing)}"] if missing else []
     mend = f"leave them out by {lock.PIN} --base GLOB" if missing else ""

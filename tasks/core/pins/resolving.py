@@ -46,6 +46,15 @@ def current(engine: Engine, needs: Sequence[BaseNeed], today: date) -> tuple[Fou
         return tuple(pool.map(partial(_current, engine, today), needs))
 
 
+def without(found: Sequence[Found]) -> list[str]:
+    """The bases that no registry told of, those of one reason together with it."""
+    reasons: dict[str, list[str]] = {}
+    for each in found:
+        if each.pin is None:
+            reasons.setdefault(each.reason, []).append(each.reference)
+    return [f"{', '.join(names)} ({reason})" for reason, names in reasons.items()]
+
+
 def where(found: Found) -> str:
     """The registry that a base image is had from, as people call it."""
     return references.parse(found.reference).host or "the default registry"

@@ -71,10 +71,7 @@ def mirrored(found: Mirrored, form: str) -> str:
         block = f"```\n{lines}\n```" if markdown else lines
         parts.append(f"For .env where only the mirror is in reach:\n\n{block}")
     if found.unset:
-        parts.append(
-            f"No setting names {', '.join(found.unset)}: change the FROM line, or make the mirror "
-            "one of the engine's (registry-mirrors)."
-        )
+        parts.append(f"No setting names {', '.join(found.unset)}: change it where it stands.")
     return "\n\n".join(parts)
 
 
