@@ -33,6 +33,7 @@ HELP = {
     "push": "Push the images to REGISTRY.",
     "severity": "Least grave failure that counts: low (default), medium, high, critical.",
     "record": "Record to report on, by the start of its id; default: the newest.",
+    "since": "Only what changed since this branch, tag or commit.",
     "set": "Override a setting: NAME=VALUE (repeatable).",
     "target": "Only targets that match this name or glob (repeatable).",
     "unit": "Only lint, types and unit tests: no engine.",

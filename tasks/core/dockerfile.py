@@ -164,6 +164,17 @@ def text_references(
     return tuple(dict.fromkeys([*found, *_reached(start, all_stages)]))
 
 
+def reached(text: str, build_args: Mapping[str, str], wanted: str | None) -> tuple[int, ...]:
+    """The stages, by number, that building ``wanted`` takes something from; itself is one.
+
+    Raises UsageError for a stage that does not exist, and for a Dockerfile without any.
+    """
+    all_stages = stages(text, build_args)
+    if not all_stages:
+        raise UsageError("the Dockerfile has no FROM")
+    return tuple(sorted(_positions(_wanted(wanted, all_stages, "the Dockerfile"), all_stages)))
+
+
 def runs_on_target(text: str, build_args: Mapping[str, str], wanted: str | None) -> bool:
     """Whether building ``wanted`` runs a program of the target's platform.
 
