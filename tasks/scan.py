@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
@@ -10,6 +11,10 @@ from tasks.core.asking import WRITTEN, Written
 from tasks.core.command import command
 from tasks.core.errors import UsageError
 from tasks.core.render import formats
+
+if TYPE_CHECKING:
+    from tasks.core.scanning.findings import Report, Rules
+    from tasks.core.session import Session
 
 #: Every task here may write its result several times.
 _OUTPUTS = ("output_",)
@@ -57,4 +62,40 @@ def vulnerabilities(
     if now.dry:
         return
     formats.write(sinks, lambda name: table.render(report, name, scanning.places(now, name)))
+    findings.demand(report)
+
+
+@command(repeatable=_OUTPUTS, help=_HELP)
+def dockerfiles(
+    c: Context,
+    target: Sequence[str] = (),
+    severity: str = "low",
+    baseline: str = "",
+    asked: Written = WRITTEN,
+) -> None:
+    """Check the Dockerfiles: hadolint, and BuildKit's own."""
+    from tasks.core.scanning import dockerfiles as scanning
+
+    _scan(c, asked, severity, baseline, lambda now, rules: scanning.scan(now, target, rules))
+
+
+def _scan(
+    context: Context,
+    asked: Written,
+    severity: str,
+    baseline: str,
+    scan: Callable[[Session, Rules], Report | None],
+) -> None:
+    """Check the options, scan, write the result everywhere it is wanted, fail if it failed."""
+    from tasks.core.render import findings as table
+    from tasks.core.scanning import baseline as known
+    from tasks.core.scanning import findings
+
+    sinks = formats.plan(asked.output_, asked.format_, table.FORMATS)
+    least = findings.Severity.named(severity, "--severity")
+    before = known.read(baseline)
+    report = scan(asked.session(context), findings.Rules(least, known=before))
+    if report is None:
+        return
+    formats.write(sinks, lambda name: table.render(report, name))
     findings.demand(report)

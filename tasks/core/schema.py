@@ -54,6 +54,7 @@ _IMAGE = re.compile(
     rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(?:@sha256:[0-9a-f]{64})?\Z"
 )
+_IMAGE_FORM = "an image reference like name:tag, host/name:tag@sha256:…"
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
 )
@@ -159,6 +160,8 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
         Variable("CACHE_DIR", str(root / ".slipway" / "build-cache"), path=True),
         Variable("PROVENANCE", "off", _one_of(PROVENANCES)),
         Variable("SBOM", "off", _check_sbom),
+        Variable("HADOLINT_IMAGE", "", _matches(_IMAGE, _IMAGE_FORM)),
+        Variable("SYFT_IMAGE", "", _matches(_IMAGE, _IMAGE_FORM)),
         Variable("BUILDER", "", _matches(_BUILDER, "a builder's name, see: inv builder.list")),
         Variable("ENGINE", "auto", _one_of(ENGINES)),
         Variable("PROFILE", "", _matches(_PROFILE, "letters, digits, '_', '-'")),
@@ -167,7 +170,7 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
 
 def _check_by_name(name: str) -> Check | None:
     if name.endswith("_IMAGE"):
-        return _matches(_IMAGE, "an image reference like name:tag, host/name:tag@sha256:…")
+        return _matches(_IMAGE, _IMAGE_FORM)
     return None
 
 
