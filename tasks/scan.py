@@ -79,6 +79,20 @@ def dockerfiles(
     _scan(c, asked, severity, baseline, lambda now, rules: scanning.scan(now, target, rules))
 
 
+@command(repeatable=_OUTPUTS, help=_HELP)
+def secrets(
+    c: Context,
+    target: Sequence[str] = (),
+    severity: str = "low",
+    baseline: str = "",
+    asked: Written = WRITTEN,
+) -> None:
+    """Search what builds send, and the tree, for secrets."""
+    from tasks.core.scanning import secrets as scanning
+
+    _scan(c, asked, severity, baseline, lambda now, rules: scanning.scan(now, target, rules))
+
+
 def _scan(
     context: Context,
     asked: Written,
