@@ -57,7 +57,7 @@ def vulnerabilities(
     before = known.read(baseline)
     now = asked.session(c)
     wish = scanning.wish(target, image, platform, offline=offline)
-    rules = findings.Rules(scanning.least(severity), ignore_unfixed, before)
+    rules = scanning.rules(now, severity, before, ignore_unfixed=ignore_unfixed)
     report = scanning.scan(now, wish, rules)
     if now.dry:
         return

