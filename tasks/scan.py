@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
+from tasks.core import session
 from tasks.core.asking import WRITTEN, Written
 from tasks.core.command import command
 from tasks.core.errors import UsageError
@@ -91,6 +92,71 @@ def secrets(
     from tasks.core.scanning import secrets as scanning
 
     _scan(c, asked, severity, baseline, lambda now, rules: scanning.scan(now, target, rules))
+
+
+@command(
+    help={
+        "image": "Image to list instead of targets: of the engine, or an archive.",
+        "output": "File, or folder for several; default: standard output.",
+        "platform": "Platforms to list; default: every one that the image has.",
+        "sbom-format": "spdx-json (default) or cyclonedx-json.",
+    }
+)
+def sbom(
+    c: Context,
+    target: Sequence[str] = (),
+    image: str = "",
+    platform: str = "",
+    sbom_format: str = "spdx-json",
+    output_: str = "",
+    set_: Sequence[str] = (),
+    env_file: str | None = None,
+    profile: str | None = None,
+) -> None:
+    """List what is in the images that ship, by syft."""
+    from tasks.core.scanning import boms
+
+    wish = boms.wish(target, image, platform, sbom_format)
+    boms.check(output_)
+    now = session.begin(c, env_file, profile, set_)
+    made = boms.make(now, wish)
+    boms.write(made, wish.format, output_)
+
+
+@command(
+    name="all",
+    repeatable=(*_OUTPUTS, "allow_missing"),
+    help={
+        **_HELP,
+        "allow-missing": "Scan that may be missing: vulnerabilities, … (repeatable).",
+        "severity": "Least grave finding that counts; default: as each scan has it.",
+    },
+)
+def all_(
+    c: Context,
+    target: Sequence[str] = (),
+    severity: str = "",
+    baseline: str = "",
+    allow_missing: Sequence[str] = (),
+    asked: Written = WRITTEN,
+) -> None:
+    """Every scan that can run; exit 3 for one that cannot."""
+    from tasks.core.render import scans as table
+    from tasks.core.scanning import baseline as known
+    from tasks.core.scanning import everything, vulnerabilities
+
+    everything.check(allow_missing, severity)
+    sinks = formats.plan(asked.output_, asked.format_, table.FORMATS)
+    before = known.read(baseline)
+    now = asked.session(c)
+    found = everything.scan(now, everything.Wish(tuple(target), severity, before))
+    if now.dry:
+        return
+    formats.write(
+        sinks,
+        lambda name: table.render(found, name, allow_missing, vulnerabilities.places(now, name)),
+    )
+    everything.demand(found, allow_missing)
 
 
 def _scan(

@@ -36,6 +36,7 @@ from tasks.core.history import Step, Trace
 from tasks.core.overlay import Additions
 from tasks.core.recording import Made, Recording
 from tasks.core.records import ImageRecord
+from tasks.core.scanning import warning
 from tasks.core.session import Session
 from tasks.core.splitting import Plan
 
@@ -107,6 +108,8 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     wanted = sorted(set(whole.asked(asked)) & set(definition.targets))
     needed, available = runnable.for_build(session, definition.targets.values(), wish.platforms)
     preflight.check(session, definition, push=wish.push, needed=needed, available=available)
+    if not session.dry:
+        warning.warn(session, definition)
     builder = _builder(session)
     wish = _suited(session, definition, wish, builder)
     nodes = _checked(definition, wish, builder)

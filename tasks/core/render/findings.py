@@ -29,7 +29,7 @@ WORDS = {
 def render(report: Report, format_: str, places: Mapping[str, str] | None = None) -> str:
     """The report as one of FORMATS; ``places`` has each target's Dockerfile, for SARIF."""
     if format_ == "json":
-        return tables.document(_document(report))
+        return tables.document(document(report))
     if format_ == "sarif":
         return findings_sarif.render(report, places or {})
     if format_ == "markdown":
@@ -79,7 +79,8 @@ def _markdown(report: Report) -> Iterator[str]:
     yield "\n".join(f"- {markdown.code(each)}" for each in said)
 
 
-def _document(report: Report) -> dict[str, Any]:
+def document(report: Report) -> dict[str, Any]:
+    """The fields of the JSON document, without its schema."""
     return {
         "findings": [_finding(each) for each in report.judged],
         "scanned": [asdict(each) for each in report.subjects],

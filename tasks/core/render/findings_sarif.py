@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -41,27 +41,47 @@ SHOWN = (State.OPEN, State.ACCEPTED)
 
 def render(report: Report, places: Mapping[str, str]) -> str:
     """The document. Accepted findings are there as suppressed ones, so that they close alerts."""
+    return written([run(report, places)])
+
+
+def written(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The document of some runs."""
+    document = {"$schema": sarif.SCHEMA, "version": sarif.VERSION, "runs": list(runs)}
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def run(report: Report, places: Mapping[str, str]) -> dict[str, Any]:
+    """What a report has to say, as a run."""
     judged = [one for state in SHOWN for one in report.of(state)][:MOST]
     gravest: dict[str, Finding] = {}
     for each in judged:
         gravest.setdefault(each.finding.rule, each.finding)
     numbers = {rule: number for number, rule in enumerate(gravest)}
-    run = {
+    return {
         "tool": {"driver": {"name": "Slipway", "rules": [_rule(one) for one in gravest.values()]}},
         "columnKind": "unicodeCodePoints",
-        "invocations": [
-            {
-                "executionSuccessful": True,
-                "toolExecutionNotifications": [
-                    {"level": "note", "message": {"text": sarif.plain(note)}}
-                    for note in report.notes
-                ],
-            }
-        ],
+        "invocations": [_invocation("note", report.notes, successful=True)],
         "results": [_result(each, numbers, places) for each in judged],
     }
-    document = {"$schema": sarif.SCHEMA, "version": sarif.VERSION, "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def broken(reason: str) -> dict[str, Any]:
+    """A run of what could not run: without results, which must not be taken for none found."""
+    return {
+        "tool": {"driver": {"name": "Slipway", "rules": []}},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [_invocation("error", [reason], successful=False)],
+        "results": [],
+    }
+
+
+def _invocation(level: str, notes: Sequence[str], *, successful: bool) -> dict[str, Any]:
+    return {
+        "executionSuccessful": successful,
+        "toolExecutionNotifications": [
+            {"level": level, "message": {"text": sarif.plain(note)}} for note in notes
+        ],
+    }
 
 
 def _rule(finding: Finding) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,28 +27,15 @@ from tasks.core.scanning.findings import (
     Finding,
     Report,
     Rules,
-    Severity,
     Subject,
     judge,
     unused,
 )
-from tasks.core.scanning.leaks import Leak
+from tasks.core.scanning.leaving import TREE, Ways, exceptions_of, finding, marked
 from tasks.core.scanning.sending import Context, Tree
 from tasks.core.session import Session
 
 PATIENCE_SECONDS = 2.0
-TREE = "the working tree"
-#: What is no more than likely, by the name of a file or a variable.
-LIKELY = (leaks.VARIABLE, leaks.KEY_STORE)
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How a file leaves: with which contexts, and whether git tracks it, or may soon."""
-
-    contexts: tuple[Context, ...] = ()
-    tracked: bool = False
-    loose: bool = False
 
 
 @dataclass
@@ -87,36 +73,6 @@ def scan(session: Session, patterns: Sequence[str], rules: Rules) -> Report | No
     idle = () if patterns else tuple(unused(found, exceptions, SECRETS))
     subjects = tuple(_subjects(session.root, contexts, tree, patterns))
     return Report(subjects, judge(found, exceptions, rules), idle, tuple(notes))
-
-
-def finding(place: str, leak: Leak, ways: Ways, root: Path, mark: str) -> Finding:
-    """A secret and the ways that it would leave by; never its value."""
-    likely = leak.rule in LIKELY
-    severity = Severity.HIGH if likely or not ways.contexts else Severity.CRITICAL
-    told = ", ".join(_told(ways, root))
-    return Finding(
-        SECRETS, leak.rule, severity, f"{leak.name}: {told}", place, line=leak.line, mark=mark
-    )
-
-
-def exceptions_of(session: Session, targets: Iterable[Target]) -> tuple[Accepted, ...]:
-    """The exceptions of all ``targets``: a file may be sent for several, and be in the tree."""
-    return tuple(
-        dict.fromkeys(
-            each
-            for name in [target.name for target in targets] or ["*"]
-            for each in policyfile.for_target(session.config, name, catalogue.IDS).exceptions
-        )
-    )
-
-
-def marked(found: Iterable[Leak]) -> Iterator[tuple[Leak, str]]:
-    """Each with what tells it apart from others like it in one file, whatever its line is."""
-    seen: Counter[tuple[str, str]] = Counter()
-    for leak in found:
-        seen[leak.rule, leak.name] += 1
-        number = seen[leak.rule, leak.name]
-        yield leak, f"{leak.name}\0{number}" if number > 1 else leak.name
 
 
 def _targets(
@@ -190,17 +146,6 @@ def _findings(
             tally.unread.append(f"{place}: {looked.unread}")
         for leak, mark in marked(looked.leaks):
             yield finding(place, leak, leaving, root, mark)
-
-
-def _told(ways: Ways, root: Path) -> Iterator[str]:
-    for context in ways.contexts:
-        names = context.targets
-        few = names[0] if len(names) == 1 else f"{len(names)} targets"
-        yield f"sent with the context {sending.shown(root, context.folder)} ({few})"
-    if ways.tracked:
-        yield "tracked by git"
-    if ways.loose:
-        yield f"in {TREE}, not ignored by git"
 
 
 def _subjects(
