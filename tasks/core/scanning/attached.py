@@ -105,7 +105,8 @@ def _listed(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     entries: Sequence[Any] = untrusted.sequence(manifest.get("manifests") or [], "manifests")
     for each in entries:
         entry = untrusted.mapping(each, "an entry of manifests")
-        platform = platform_name(untrusted.mapping(entry.get("platform") or {}, "platform"))
+        told = untrusted.mapping(entry.get("platform") or {}, "platform")
+        platform = platform_name({key: str(value) for key, value in told.items()})
         if not platform.startswith("unknown"):
             yield untrusted.shown(platform, 80), untrusted.digest(entry.get("digest"), "a manifest")
 
