@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.engine.conftest import cannot_run
 
-BASE = "node:22-bookworm-slim"
+BASE = "nginxinc/nginx-unprivileged:1.30-alpine-slim"
 SCRIPT = """
 set -eu
 export SYFT_CHECK_FOR_APP_UPDATE=false
@@ -26,6 +26,7 @@ export SYFT_CHECK_FOR_APP_UPDATE=false
 """
 DOCKERFILE = f"""
 FROM {BASE} AS generator
+USER 0
 COPY syft generate.sh /
 ENTRYPOINT ["/bin/sh", "/generate.sh"]
 """

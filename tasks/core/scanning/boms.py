@@ -93,7 +93,7 @@ def make(session: Session, wish: Wish) -> tuple[Bom, ...]:
 
 def argv(program: str, source: str, name: str, format_: str) -> tuple[str, ...]:
     """List the image ``source`` (SCHEME:PATH) on standard output, by the name ``name``."""
-    return (program, "scan", source, "--quiet", "--source-name", name, "--output", format_)
+    return (program, "scan", source, "--source-name", name, "--output", format_)
 
 
 def packages(text: str, format_: str) -> int:

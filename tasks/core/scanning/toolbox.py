@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLACE = "/slipway"
 PIDS = 512
 #: Everything it prints is its result: a log that is rotated would lose the beginning.
-_LOG = {"type": "json-file", "config": {"max-size": "-1"}}
+_LOG = {"type": "json-file", "config": {"max-size": "1g"}}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _options(
         "entrypoint": entrypoint,
         "command": list(words),
         "working_dir": PLACE,
-        "environment": dict(environment),
+        "environment": {"TMPDIR": PLACE, **environment},
         "network_mode": "none",
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
