@@ -13,6 +13,7 @@ from tasks.core.builders import Builder
 from tasks.core.definitions import Definition
 from tasks.core.errors import BuildFailed, OutOfReach
 from tasks.core.history import Failure
+from tasks.core.scanning import stage
 from tasks.core.session import Session
 
 ANSWER_SECONDS = 20
@@ -64,7 +65,9 @@ def explain(
             for engine in engines:
                 failed = history.failure(engine, since, session.root, files)
                 if failed:
-                    return Explained(BuildFailed(told(failed)), failed)
+                    line = told(failed)
+                    error = stage.unable(failed, line) or BuildFailed(line)
+                    return Explained(error, failed)
             if time.monotonic() > until:
                 return Explained(BuildFailed("the build failed: buildx says above why"))
             time.sleep(AGAIN_SECONDS)
