@@ -41,7 +41,7 @@ LOCK = {
 #: The gate is the backend's own text, with what it scans in other places.
 DOCKERFILE = """
 ARG SCAN_GATE=off
-ARG TRIVY_IMAGE
+ARG TRIVY_IMAGE=scratch
 FROM scratch AS bundle
 COPY node_modules /app/node_modules
 FROM scratch AS scan-base

@@ -13,7 +13,8 @@ from pathlib import Path
 from tasks.core import dockerfile, needs, policyfile
 from tasks.core.definitions import Target
 from tasks.core.errors import OutOfReach
-from tasks.core.provision import reach, references
+from tasks.core.provision import bases, reach, references
+from tasks.core.provision.bases import BaseNeed
 from tasks.core.scanning import database, rego, stage
 from tasks.core.session import Session
 
@@ -39,6 +40,7 @@ def given(session: Session, targets: Iterable[Target]) -> Given:
     scanned = [target for target in targets if scans(target)]
     if not scanned:
         return Given()
+    _demand_scanner(session, scanned)
     loaded = database.loaded(session)
     if not loaded:
         _demand_database(session)
@@ -71,6 +73,21 @@ def written(policies: Mapping[str, str], folder: Path) -> dict[str, str]:
         path.write_text(text, encoding="utf-8")
         found[name] = str(path)
     return found
+
+
+def _demand_scanner(session: Session, targets: Iterable[Target]) -> None:
+    """That the image of the scanner can be had, said in its own words."""
+    for image in sorted({target.args.get("TRIVY_IMAGE", "") for target in targets}):
+        if image in ("", dockerfile.SCRATCH):
+            reason = "it names none"
+        else:
+            [state] = bases.base_states(session.engine, [BaseNeed(image)])
+            reason = state.reason or state.status if state.status == "out of reach" else ""
+        if reason:
+            raise OutOfReach(
+                f"SCAN_GATE is on, and its scanner cannot be had: TRIVY_IMAGE={image}: {reason}; "
+                "set it to an image of trivy that can be pulled, or build without: SCAN_GATE=off"
+            )
 
 
 def _demand_database(session: Session) -> None:
