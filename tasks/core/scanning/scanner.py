@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tasks.core import blobs, process, sandbox
+from tasks.core import blobs, owners, process, sandbox
 from tasks.core.errors import OutOfReach
+from tasks.core.overlay import PROJECT_LABEL
 from tasks.core.scanning import database, images, trivy
 from tasks.core.scanning.trivy import Sources
 from tasks.core.session import Session
@@ -96,7 +97,8 @@ class Contained:
     run: Run
     name: str
     sources: Sources
-    holder: Container
+    #: The volume that is trivy's cache in all of them.
+    cache: str
 
     def version(self) -> str:
         """See Scanner."""
@@ -114,10 +116,8 @@ class Contained:
 
     @contextlib.contextmanager
     def _container(self, argv: tuple[str, ...]) -> Iterator[Container]:
-        chosen = options(argv, offline=self.sources.offline)
-        with self.run.container(
-            "scanner", self.name, {**chosen, "volumes_from": [self.holder.id]}
-        ) as made:
+        chosen = options(argv, self.cache, offline=self.sources.offline)
+        with self.run.container("scanner", self.name, chosen) as made:
             yield made
 
 
@@ -153,7 +153,12 @@ def _local(
         return made
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-scan-")))
     for name, path in loaded.items():
-        (folder / name).symlink_to(path, target_is_directory=True)
+        if all(os.access(path / each, os.W_OK) for each in database.FILES[name]):
+            (folder / name).symlink_to(path, target_is_directory=True)
+        else:  # trivy opens them for writing
+            (folder / name).mkdir()
+            for each in database.FILES[name]:
+                shutil.copyfile(path / each, folder / name / each)
     return Local(program, folder, sources)
 
 
@@ -168,33 +173,47 @@ def _contained(
     client = stack.enter_context(images.connected(session))
     images.ensure(session, client, image)
     run = stack.enter_context(sandbox.run(client, session.settings.project))
-    holder = stack.enter_context(_holder(run, image, loaded, sources))
-    return Contained(run, image, sources, holder)
+    cache = stack.enter_context(_cache(run))
+    _bring(run, image, cache, loaded, sources)
+    return Contained(run, image, sources, cache)
 
 
 @contextlib.contextmanager
-def _holder(
-    run: Run, image: str, loaded: Mapping[str, Path], sources: Sources
-) -> Iterator[Container]:
-    """The container whose volume is the cache of the others: it brings the database into it."""
+def _cache(run: Run) -> Iterator[str]:
+    """A volume for one run, gone afterwards; and those of runs that were killed, gone first."""
+    client, labels = run.client, run.labels("scanner")
+    for left in client.volumes.list(filters={"label": [f"{PROJECT_LABEL}={run.project}"]}):
+        owner = (left.attrs.get("Labels") or {}).get(owners.LABEL, "")
+        if owner and owners.is_gone(owner):
+            left.remove(force=True)
+    made = client.volumes.create(labels=labels)
+    try:
+        yield str(made.id)
+    finally:
+        run.end()  # it is in use while there is a container
+        made.remove(force=True)
+
+
+def _bring(run: Run, image: str, cache: str, loaded: Mapping[str, Path], sources: Sources) -> None:
+    """Put the databases that were loaded before into the volume, or have trivy download one."""
     argv = (PROGRAM, "version") if loaded else trivy.update(PROGRAM, CACHE, sources.repository)
-    chosen = options(argv, offline=bool(loaded))
-    with run.container("scanner", image, {**chosen, "volumes": [CACHE]}) as made:
+    chosen = options(argv, cache, offline=bool(loaded))
+    with run.container("scanner", image, chosen) as made:
         for name, path in loaded.items():
             put(made, CACHE, path, name, only=database.FILES[name])
         if not loaded:
             process.note("bringing trivy's database …")
         finished(made, updates=not loaded)
-        yield made
 
 
-def options(argv: tuple[str, ...], *, offline: bool) -> dict[str, Any]:
+def options(argv: tuple[str, ...], cache: str, *, offline: bool) -> dict[str, Any]:
     """Options of the Docker SDK for a scanner: it reads what nobody knows, so it may do little."""
     return {
         "detach": True,
         "entrypoint": [argv[0]],
         "command": list(argv[1:]),
         "working_dir": "/",
+        "volumes": {cache: {"bind": CACHE, "mode": "rw"}},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "pids_limit": 1024,
