@@ -38,9 +38,12 @@ for what in "fs /scan/lock" "rootfs /scan/release" "rootfs /scan/base"; do
     fi
 done
 if [ -s /tmp/found ]; then
-    sort -u /tmp/found
-    # The gravest ones for the one line that a failed build ends with.
-    grave=$(grep -E '\((critical|high)' /tmp/found | sort -u | head -n 3 | tr '\n' ';' || true)
-    echo "$(sort -u /tmp/found | wc -l) vulnerabilities: ${grave:-$(head -n 3 /tmp/found | tr '\n' ';')}"
+    # The gravest first, and the first of them again in the one line that a failed build ends with.
+    for grave in '(critical' '(high' '(medium' '(low' '(unknown'; do
+        grep -F "$grave" /tmp/found | sort -u >>/tmp/sorted || true
+    done
+    cat /tmp/sorted
+    awk 'NR <= 3 { line = line sep $0; sep = "; " }
+        END { if (NR > 3) line = line "; and " NR - 3 " more"; print "vulnerable: " line }' /tmp/sorted
     exit 1
 fi

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core import dockerfile, needs, policyfile
+from tasks.core import accepting, dockerfile, needs, policyfile
 from tasks.core.definitions import Target
 from tasks.core.errors import OutOfReach
+from tasks.core.policy import Policy
 from tasks.core.provision import bases, reach, references
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.scanning import database, rego, stage
+from tasks.core.scanning.findings import IDS, VULNERABILITIES
 from tasks.core.session import Session
 
 #: The named contexts that the stage has its databases from.
@@ -45,9 +47,7 @@ def given(session: Session, targets: Iterable[Target]) -> Given:
     if not loaded:
         _demand_database(session)
     policies = {
-        target.name: rego.policy(
-            policyfile.for_target(session.config, target.name, catalogue.IDS).exceptions
-        )
+        target.name: _policy(policyfile.for_target(session.config, target.name, catalogue.IDS))
         for target in scanned
     }
     return Given(
@@ -73,6 +73,12 @@ def written(policies: Mapping[str, str], folder: Path) -> dict[str, str]:
         path.write_text(text, encoding="utf-8")
         found[name] = str(path)
     return found
+
+
+def _policy(policy: Policy) -> str:
+    if not accepting.applies(policy, IDS[VULNERABILITIES]):
+        return rego.EVERYTHING
+    return rego.policy(policy.exceptions)
 
 
 def _demand_scanner(session: Session, targets: Iterable[Target]) -> None:

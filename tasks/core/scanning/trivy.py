@@ -109,10 +109,7 @@ def answer(content: bytes, place: str, platform: str) -> Answer:
     schema = document.get("SchemaVersion")
     if schema != REPORT_SCHEMA:
         raise Malformed(f"its report is of schema {str(schema)[:20]!r}, not {REPORT_SCHEMA}")
-    results = [
-        untrusted.mapping(one, "a result")
-        for one in untrusted.sequence(document.get("Results") or [], "its results")
-    ]
+    results = [untrusted.mapping(one, "a result") for one in _listed(document, "Results")]
     metadata = untrusted.mapping(document.get("Metadata") or {}, "its metadata")
     system = untrusted.mapping(metadata.get("OS") or {}, "its system")
     name = " ".join(str(system[key]) for key in ("Family", "Name") if system.get(key))
@@ -127,13 +124,11 @@ def answer(content: bytes, place: str, platform: str) -> Answer:
 
 
 def _packages(result: Mapping[str, Any]) -> int:
-    return len(untrusted.sequence(result.get("Packages") or [], "its packages"))
+    return len(_listed(result, "Packages"))
 
 
 def _findings(result: Mapping[str, Any], place: str, platform: str) -> Iterator[Finding]:
-    found: Sequence[Any] = untrusted.sequence(
-        result.get("Vulnerabilities") or [], "its vulnerabilities"
-    )
+    found = _listed(result, "Vulnerabilities")
     system = result.get("Class") == "os-pkgs"
     target = _text(result, "Target")
     for each in found:
@@ -164,6 +159,12 @@ def _demanded(entry: Mapping[str, Any], name: str) -> str:
     if not found.strip():
         raise Malformed(f"a vulnerability has no {name}")
     return found
+
+
+def _listed(entry: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """A list; trivy leaves out empty ones, or says null."""
+    value = entry.get(name)
+    return () if value is None else untrusted.sequence(value, f"its {name}")
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:

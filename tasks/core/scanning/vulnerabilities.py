@@ -200,6 +200,8 @@ def _scanned(using: Scanner, layout: Path, name: str, platform: str) -> Answer:
         answer = trivy.answer(using.scan(layout), name, platform)
     except Malformed as problem:
         raise OutOfReach(f"{where}: trivy's answer says nothing of it: {problem}") from None
+    except OutOfReach as error:
+        raise OutOfReach(f"{where}: {error}") from None
     if not answer.packages:
         raise OutOfReach(
             f"{where}: trivy knows no package in it, so nothing was scanned; if that is as it "
