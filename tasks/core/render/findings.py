@@ -16,6 +16,8 @@ FORMATS = ("text", "json", "markdown", "sarif")
 HEADERS = ("where", "severity", "rule", "what", "fixed in", "title")
 #: Letters of a title that a table has room for.
 TITLE = 60
+#: The same where there is no package to tell of.
+LONG_TITLE = 100
 #: How the states are told of, after a number.
 WORDS = {
     State.OPEN: "open",
@@ -51,7 +53,7 @@ def counted(report: Report) -> str:
 def _text(report: Report) -> Iterator[str]:
     there = report.of(State.OPEN)
     if there:
-        yield tables.table(HEADERS, [_row(*group) for group in _grouped(there)])
+        yield tables.table(*_filled([_row(*group) for group in _grouped(there)]))
     lines = [
         *(f"accepted: {_line(each)}" for each in report.of(State.ACCEPTED)),
         *(f"{_line(each)}" for each in there if each.note),
@@ -67,8 +69,8 @@ def _markdown(report: Report) -> Iterator[str]:
     yield f"### Scan: {counted(report)}"
     there = report.of(State.OPEN)
     if there:
-        rows = ([markdown.code(cell) for cell in _row(*group)] for group in _grouped(there))
-        yield markdown.table(HEADERS, rows)
+        headers, rows = _filled([_row(*group) for group in _grouped(there)])
+        yield markdown.table(headers, ([markdown.code(cell) for cell in row] for row in rows))
     accepted = [f"- {markdown.code(_line(each))}" for each in report.of(State.ACCEPTED)]
     if accepted:
         yield "Accepted for a while:\n\n" + "\n".join(accepted)
@@ -114,13 +116,20 @@ def _grouped(judged: Sequence[Judged]) -> Iterator[tuple[Finding, list[str]]]:
         yield found[0], sorted({each.platform for each in found} - {""})
 
 
+def _filled(rows: Sequence[Sequence[str]]) -> tuple[Sequence[str], list[list[str]]]:
+    """Headers and rows without the columns that are empty: not every scan has packages."""
+    kept = [at for at in range(len(HEADERS)) if any(row[at] not in ("-", "") for row in rows)]
+    return [HEADERS[at] for at in kept], [[row[at] for at in kept] for row in rows]
+
+
 def _row(finding: Finding, platforms: Sequence[str]) -> list[str]:
     place = finding.place if finding.package or not finding.line else finding.subject
     where = f"{place} ({', '.join(platforms)})" if platforms else place
     what = finding.subject if finding.package else finding.path
     inside = f"{what} in {finding.path}" if finding.package and finding.path else what
     cells = (where, finding.severity, finding.rule, inside or "-", finding.fixed or "-")
-    return [*map(_shown, cells), untrusted.shown(finding.title, TITLE)]
+    room = TITLE if finding.package else LONG_TITLE
+    return [*map(_shown, cells), untrusted.shown(finding.title, room)]
 
 
 def _line(judged: Judged) -> str:
