@@ -7,54 +7,32 @@ from collections.abc import Sequence
 from invoke.context import Context
 
 from tasks.core import session
+from tasks.core.asking import BUILDING, Building
 from tasks.core.command import command
 from tasks.core.errors import UsageError
 from tasks.core.render import output, tables
 
 
 @command()
-def multistage(
-    c: Context,
-    target: Sequence[str] = (),
-    no_cache: bool = False,
-    push: bool = False,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
-) -> None:
+def multistage(c: Context, asked: Building = BUILDING) -> None:
     """Build development, test and production images."""
-    now = session.begin(c, env_file, profile, set_)
-    _build(now, ["multistage"], target, no_cache, push)
+    _build(asked.session(c), ["multistage"], asked)
 
 
 @command()
-def baseline(
-    c: Context,
-    target: Sequence[str] = (),
-    no_cache: bool = False,
-    push: bool = False,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
-) -> None:
+def baseline(c: Context, asked: Building = BUILDING) -> None:
     """Build the single-stage images to compare with."""
-    now = session.begin(c, env_file, profile, set_)
-    _build(now, ["baseline"], target, no_cache, push)
+    _build(asked.session(c), ["baseline"], asked)
 
 
 @command()
 def multiarch(
     c: Context,
-    target: Sequence[str] = (),
     platform: str = "",
     debug: bool = False,
-    no_cache: bool = False,
-    push: bool = False,
     format_: str = "text",
     output_: str | None = None,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
+    asked: Building = BUILDING,
 ) -> None:
     """Build for every platform, prove each, push the proven."""
     from tasks.core import multiarch as multiarchs
@@ -62,13 +40,16 @@ def multiarch(
     from tasks.core.render import multiarch as multiarch_table
 
     tables.choose(format_, multiarch_table.FORMATS)
-    now = session.begin(c, env_file, profile, _with("PLATFORMS", platform, set_))
+    now = asked.session(c, _set("PLATFORMS", platform))
     if debug:
         if output_ or format_ != "text":
             raise UsageError("--debug prints a table: leave out --format and --output")
-        _debug(now, multiarchs.DEBUG_GROUP, target, no_cache, push or bool(platform))
+        _debug(now, multiarchs.DEBUG_GROUP, asked, more=bool(platform))
         return
-    done = multiarchs.build(now, target, no_cache=no_cache, push=push)
+    patterns = _patterns(now, [multiarchs.GROUP], asked)
+    if patterns is None:
+        return
+    done = multiarchs.build(now, patterns, no_cache=asked.no_cache, push=asked.push)
     if done is not None:
         output.emit(multiarch_table.render(done, format_), output_)
         verdicts.demand(done.verdicts)
@@ -77,48 +58,31 @@ def multiarch(
 
 
 @command(help={"npmrc": "npm's configuration for private packages; default: ~/.npmrc."})
-def optimized(
-    c: Context,
-    target: Sequence[str] = (),
-    npmrc: str = "",
-    debug: bool = False,
-    no_cache: bool = False,
-    push: bool = False,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
-) -> None:
+def optimized(c: Context, npmrc: str = "", debug: bool = False, asked: Building = BUILDING) -> None:
     """Build the smallest images, with caches and secrets."""
     from tasks.core import optimizing
     from tasks.core.render import build as build_table
 
-    now = session.begin(c, env_file, profile, _with("NPMRC", npmrc, set_))
+    now = asked.session(c, _set("NPMRC", npmrc))
     if debug:
-        _debug(now, optimizing.DEBUG_GROUP, target, no_cache, push)
+        _debug(now, optimizing.DEBUG_GROUP, asked)
         return
-    made = optimizing.build(now, target, no_cache=no_cache, push=push)
+    patterns = _patterns(now, [optimizing.GROUP], asked)
+    if patterns is None:
+        return
+    made = optimizing.build(now, patterns, no_cache=asked.no_cache, push=asked.push)
     if made is not None:
         output.emit(build_table.render(made))
 
 
 @command()
-def targets(
-    c: Context,
-    names: str,
-    file: Sequence[str] = (),
-    target: Sequence[str] = (),
-    no_cache: bool = False,
-    push: bool = False,
-    set_: Sequence[str] = (),
-    env_file: str | None = None,
-    profile: str | None = None,
-) -> None:
+def targets(c: Context, names: str, file: Sequence[str] = (), asked: Building = BUILDING) -> None:
     """Build any targets or groups of a bake file: NAME,NAME."""
-    now = session.begin(c, env_file, profile, set_, file)
+    now = asked.session(c, files=file)
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     if not chosen:
         raise UsageError(f"build.targets {names!r} names nothing to build; see: inv build.print")
-    _build(now, chosen, target, no_cache, push)
+    _build(now, chosen, asked)
 
 
 @command(name="print")
@@ -141,26 +105,34 @@ def print_(
     output.emit(definitions.render(now.settings, definition, format_), output_)
 
 
-def _build(
-    now: session.Session, names: Sequence[str], patterns: Sequence[str], no_cache: bool, push: bool
-) -> None:
+def _build(now: session.Session, names: Sequence[str], asked: Building) -> None:
     from tasks.core import builds
     from tasks.core.builds import Wish
     from tasks.core.render import build as build_table
 
-    made = builds.build(now, names, Wish(patterns, no_cache, push))
+    patterns = _patterns(now, names, asked)
+    if patterns is None:
+        return
+    made = builds.build(now, names, Wish(patterns, asked.no_cache, asked.push))
     if made is not None:
         output.emit(build_table.render(made))
 
 
-def _debug(
-    now: session.Session, group: str, patterns: Sequence[str], no_cache: bool, more: bool
-) -> None:
-    if more:
+def _patterns(now: session.Session, names: Sequence[str], asked: Building) -> Sequence[str] | None:
+    """Which of ``names`` to build; None, with a line that says so, if nothing changed."""
+    if not asked.since:
+        return asked.target
+    from tasks.core.affected import choosing
+
+    return choosing.changed(now, names, asked.target, asked.since)
+
+
+def _debug(now: session.Session, group: str, asked: Building, *, more: bool = False) -> None:
+    if asked.push or more:
         raise UsageError("--debug images are for this machine: leave out --push and --platform")
-    _build(now, [group], patterns, no_cache, push=False)
+    _build(now, [group], asked)
 
 
-def _with(name: str, value: str, overrides: Sequence[str]) -> list[str]:
-    """The words of --set, with an option of its own laid over them."""
-    return [*overrides, *([f"{name}={value}"] if value else [])]
+def _set(name: str, value: str) -> list[str]:
+    """The words of --set that an option of its own stands for."""
+    return [f"{name}={value}"] if value else []

@@ -21,9 +21,32 @@ class Written:
     env_file: str | None = None
     profile: str | None = None
 
-    def session(self, context: Context) -> Session:
-        """The session that the options ask for."""
-        return session.begin(context, self.env_file, self.profile, self.set_)
+    def session(self, context: Context, files: Sequence[str] = ()) -> Session:
+        """The session that the options ask for, with the bake files ``files`` if any are named."""
+        return session.begin(context, self.env_file, self.profile, self.set_, files)
 
 
 WRITTEN = Written()
+
+
+@dataclass(frozen=True)
+class Building:
+    """Which targets of a task are built, and how; and the settings."""
+
+    target: Sequence[str] = ()
+    since: str = ""
+    no_cache: bool = False
+    push: bool = False
+    set_: Sequence[str] = ()
+    env_file: str | None = None
+    profile: str | None = None
+
+    def session(
+        self, context: Context, more: Sequence[str] = (), files: Sequence[str] = ()
+    ) -> Session:
+        """The session that the options ask for; ``more`` are words of --set laid over them."""
+        words = [*self.set_, *more]
+        return session.begin(context, self.env_file, self.profile, words, files)
+
+
+BUILDING = Building()

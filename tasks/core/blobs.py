@@ -9,13 +9,13 @@ import hashlib
 import io
 import posixpath
 import tarfile
-import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
+from tasks.core import inflating
+from tasks.core.allowance import Allowance
 from tasks.core.untrusted import Malformed
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
 #: Of a long name or of pax records; on some Pythons searching them is quadratic: 0.3 s for these.
 MAX_HEADER_BYTES = 2**13
 MAX_FILES = 10_000
-#: What all files of one archive may unpack to: a few kilobytes can claim to be any size.
-MAX_UNPACKED_BYTES = 64 * 2**30
-#: How many times its size an archive may unpack to; this much it may in any case. Programs and
-#: texts unpack to 2 to 5 times their size, gigabytes of zeros to 1000 times.
-MAX_RATIO = 100
-ANY_RATIO_BYTES = 2 * 2**30
-MAX_SECONDS = 1200.0
-
 _EXTENSIONS = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -225,32 +217,6 @@ class _Chunks(io.RawIOBase):
         return size
 
 
-class Allowance:
-    """What one archive may still demand: each step says how many bytes it took."""
-
-    def __init__(self) -> None:
-        self._stored_bytes = self._unpacked_bytes = 0
-        self._until = time.monotonic() + MAX_SECONDS
-
-    def store(self, size_bytes: int) -> None:
-        """So much was read. Raises Malformed when it is too much."""
-        self._stored_bytes += size_bytes
-        self._check()
-
-    def unpack(self, size_bytes: int) -> None:
-        """So much came out of what was read. Raises Malformed when it is out of proportion."""
-        self._unpacked_bytes += size_bytes
-        self._check()
-
-    def _check(self) -> None:
-        if max(self._stored_bytes, self._unpacked_bytes) > MAX_UNPACKED_BYTES:
-            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
-        if self._unpacked_bytes > ANY_RATIO_BYTES + MAX_RATIO * self._stored_bytes:
-            raise Malformed(f"the archive unpacks to more than {MAX_RATIO} times its size")
-        if time.monotonic() > self._until:
-            raise Malformed(f"reading it takes more than {MAX_SECONDS:g} seconds")
-
-
 class _Tally:
     """Counts and hashes what is read through it, and tells somebody who may have enough of it."""
 
@@ -278,7 +244,7 @@ class _Gzip:
     def __init__(self, source: Readable) -> None:
         self._source = source
         self._rest = b""
-        self._member = zlib.decompressobj(31)
+        self._member = inflating.member()
 
     def read(self, size: int, /) -> bytes:
         while not self._member.eof or self._next_member():
@@ -286,7 +252,7 @@ class _Gzip:
                 raise Malformed("cannot be decompressed: it ends early")
             try:
                 piece = self._member.decompress(self._rest, size)
-            except zlib.error as error:
+            except inflating.ERRORS as error:
                 raise Malformed(f"cannot be decompressed: {error}") from None
             self._rest = self._member.unconsumed_tail
             if piece:
@@ -299,7 +265,7 @@ class _Gzip:
         while self._more():
             self._rest = self._rest.lstrip(b"\0")
             if self._rest:
-                self._member = zlib.decompressobj(31)
+                self._member = inflating.member()
                 return True
         return False
 

@@ -104,8 +104,10 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     """
     asked = tuple(found for name in names for found in members(session, name))
     whole = preflight.resolved(session, asked)
-    definition = whole.narrowed(wish.patterns)
-    wanted = sorted(set(whole.asked(asked)) & set(definition.targets))
+    narrowed = whole.narrowed(wish.patterns).targets
+    wanted = sorted(set(whole.asked(asked)) & set(narrowed))
+    # With what they take a context from: that is built too, and given the same.
+    definition = whole.whole(narrowed)
     needed, available = runnable.for_build(session, definition.targets.values(), wish.platforms)
     preflight.check(session, definition, push=wish.push, needed=needed, available=available)
     if not session.dry:
@@ -142,7 +144,8 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             process.would_run(argv)
             return None
         caching.make_folders(overlay.writable(plan.overlay))
-        return _run(session, definition, argv, plan, folder / "metadata.json", wish)
+        made = _run(session, definition, argv, plan, folder / "metadata.json", wish)
+        return replace(made, targets=tuple(one for one in made.targets if one.target in narrowed))
 
 
 @contextmanager
@@ -219,6 +222,7 @@ def _additions(
         npmrc=settings["NPMRC"],
         contexts={**provided.contexts, **contexts},
         inlines=provided.inlines,
+        syntaxes=provided.syntaxes,
         environ=os.environ,
         caches=caches,
         platforms=dict.fromkeys(definition.targets, wish.platforms),

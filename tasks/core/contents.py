@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tasks.core import archive, blobs, filetree, layout, tarwalk, untrusted
+from tasks.core import archive, blobs, filetree, layout, storedimage, tarwalk, untrusted
 from tasks.core.archive import Image
 from tasks.core.blobs import Blob
+from tasks.core.contentstore import ContentStore
 from tasks.core.entries import FileEntry, Inspector
 from tasks.core.layout import Descriptor
 from tasks.core.tarwalk import Seen, Walker
@@ -77,14 +78,31 @@ def read(
     Raises UsageError for an archive that is damaged or demands too much.
     """
     try:
-        files = blobs.read(chunks, Walker(inspectors).look)
-        manifests = layout.manifests(files, absent=True) if "index.json" in files else ()
-        images = archive.images(files, reference)
-        found = tuple(_contents(files, image, manifests) for image in images)
-        _check_proportion(found)
-        return found
+        return _found(blobs.read(chunks, Walker(inspectors).look), reference)
     except Malformed as problem:
         raise archive.damaged(reference, problem) from None
+
+
+def read_stored(
+    store: ContentStore,
+    descriptor: Mapping[str, Any],
+    reference: str,
+    inspectors: Sequence[Inspector] = (),
+) -> tuple[Contents, ...] | None:
+    """The same of the image ``descriptor`` in ``store``; None where not all of it is there."""
+    try:
+        files = storedimage.whole(store, descriptor, Walker(inspectors).look)
+        return None if files is None else _found(files, reference)
+    except Malformed as problem:
+        raise archive.damaged(reference, problem) from None
+
+
+def _found(files: Mapping[str, Blob], reference: str) -> tuple[Contents, ...]:
+    manifests = layout.manifests(files, absent=True) if "index.json" in files else ()
+    images = archive.images(files, reference)
+    found = tuple(_contents(files, image, manifests) for image in images)
+    _check_proportion(found)
+    return found
 
 
 def _check_proportion(found: Sequence[Contents]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import untrusted
-from tasks.core.blobs import MAX_JSON_BYTES, PIECE_BYTES
+from tasks.core.blobs import PIECE_BYTES
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,14 +29,6 @@ class ContentStore:
     """A folder of blobs by digest. What is in it is as trusted as an archive: not at all."""
 
     folder: Path
-
-    def document(self, digest: str) -> bytes | None:
-        """A small blob; None where it is not here. Raises Malformed for what is no digest."""
-        path = self._path(digest)
-        try:
-            return path.read_bytes() if path.stat().st_size <= MAX_JSON_BYTES else None
-        except OSError:
-            return None
 
     def size_bytes(self, digest: str) -> int | None:
         """How large a blob is; None where it is not here."""

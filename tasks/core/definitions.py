@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +23,8 @@ PRODUCTION = "production"
 #: Stages that ship: what runs in production is called by either name.
 SHIPPED = (PRODUCTION, "runtime", None)
 TESTING = "testing"
+#: How a context says that it is what another target makes.
+TARGET = "target:"
 REMOTE = ("git@", "github.com/", "gitlab.com/")
 
 
@@ -70,6 +72,19 @@ class Definition:
             whole = (name,) if members is None or name in self.targets else self.asked(members)
             found |= dict.fromkeys(one for one in whole if one in self.targets)
         return tuple(found)
+
+    def whole(self, names: Iterable[str]) -> Definition:
+        """Only ``names``, and the targets that these take a context from."""
+        kept = dict.fromkeys(name for name in names if name in self.targets)
+        waiting = list(kept)
+        while waiting:
+            for at in self.targets[waiting.pop()].contexts.values():
+                other = at.removeprefix(TARGET)
+                if at.startswith(TARGET) and other in self.targets and other not in kept:
+                    kept[other] = None
+                    waiting.append(other)
+        found = {name: target for name, target in self.targets.items() if name in kept}
+        return Definition(found, self.groups, self.raw)
 
     def narrowed(self, patterns: Sequence[str]) -> Definition:
         """Only the targets that match one of ``patterns``; all of them without patterns.
@@ -180,7 +195,7 @@ def parse(root: Path, document: Mapping[str, Any]) -> Definition:
 
 
 def _target(root: Path, name: str, entry: Mapping[str, Any]) -> Target:
-    context = _folder(root, entry.get("context", "."))
+    context = folder(root, entry.get("context", "."))
     dockerfile = entry.get("dockerfile", "Dockerfile")
     inside = "dockerfile-inline" not in entry and context is not None
     return Target(
@@ -210,8 +225,8 @@ def _service(root: Path, name: str, entry: Mapping[str, Any], context: Path | No
     return name
 
 
-def _folder(root: Path, context: str) -> Path | None:
-    """The context as a folder of this machine; None for a URL or another target."""
+def folder(root: Path, context: str) -> Path | None:
+    """A context as a folder of this machine; None for a URL or another target."""
     if "://" in context or context.startswith(REMOTE):
         return None
     return (root / context).resolve() if context != "." else root

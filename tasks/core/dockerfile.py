@@ -164,13 +164,15 @@ def text_references(
     return tuple(dict.fromkeys([*found, *_reached(start, all_stages)]))
 
 
-def reached(text: str, build_args: Mapping[str, str], wanted: str | None) -> frozenset[str]:
-    """The names of the stages that building ``wanted`` comes past, its own among them."""
+def reached(text: str, build_args: Mapping[str, str], wanted: str | None) -> tuple[int, ...]:
+    """The stages, by number, that building ``wanted`` takes something from; itself is one.
+
+    Raises UsageError for a stage that does not exist, and for a Dockerfile without any.
+    """
     all_stages = stages(text, build_args)
     if not all_stages:
-        return frozenset()
-    start = _wanted(wanted, all_stages, "the Dockerfile")
-    return frozenset(all_stages[at].name for at in _positions(start, all_stages)) - {""}
+        raise UsageError("the Dockerfile has no FROM")
+    return tuple(sorted(_positions(_wanted(wanted, all_stages, "the Dockerfile"), all_stages)))
 
 
 def runs_on_target(text: str, build_args: Mapping[str, str], wanted: str | None) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.core.bytestream import HEAD_BYTES
 from tasks.core.entries import FileEntry
 
 if TYPE_CHECKING:
-    from elftools.elf.elffile import ELFFile
+    from elftools.elf.structs import ELFStructs
 
 MAGIC = b"\x7fELF"
 MAX_SEGMENTS = 512
@@ -163,40 +164,55 @@ class _Header:
 def facts(head: bytes, size_bytes: int) -> ElfFacts:
     """What the ELF file that begins with ``head`` is; never raises, however damaged it is."""
     from elftools.common.exceptions import ELFError
+    from elftools.common.utils import struct_parse
     from elftools.construct.core import ConstructError
-    from elftools.elf.elffile import ELFFile
 
     # No other byte order and class exist: the library takes anything for the second one.
     if len(head) < 64 or head[4] not in (1, 2) or head[5] not in (1, 2):
         return ElfFacts(damage="its header is not whole")
+    structs = _structs(head[5] == 1, 32 * head[4])
     try:
-        file = ELFFile(io.BytesIO(head))
-        return _facts(file, size_bytes)
+        header = struct_parse(structs.Elf_Ehdr, io.BytesIO(head), stream_pos=0)
+        return _facts(structs, header, head, size_bytes)
     except (ELFError, ConstructError, ValueError, KeyError, OverflowError):
         return ElfFacts(damage="its header makes no sense")
 
 
-def _facts(file: ELFFile, size_bytes: int) -> ElfFacts:
-    header = file.header
+@functools.cache
+def _structs(little: bool, bits: int) -> ELFStructs:
+    """How headers are laid out. `ELFFile` makes this anew for each file, which takes 1 ms."""
+    from elftools.elf.structs import ELFStructs
+
+    structs = ELFStructs(little_endian=little, elfclass=bits)
+    structs.create_basic_structs()
+    structs.create_advanced_structs()
+    return structs
+
+
+def _facts(
+    structs: ELFStructs, header: Mapping[str, Any], head: bytes, size_bytes: int
+) -> ElfFacts:
     machine, floats = str(header["e_machine"]), None
     if machine == "EM_ARM":
         floats = {HARD_FLOAT: True, SOFT_FLOAT: False}.get(header["e_flags"] & 0x600)
     end = header["e_phoff"] + header["e_phnum"] * header["e_phentsize"]
     if header["e_phnum"] and end > size_bytes:
         return ElfFacts(damage="its program headers lie beyond its end")
-    interpreter = _interpreter(file, size_bytes)
+    interpreter = _interpreter(structs, header, head, size_bytes)
     if interpreter is None:
         return ElfFacts(damage="the name of its interpreter lies beyond its end")
     return ElfFacts(
         machine=machine if machine.startswith("EM_") else f"machine {machine}",
-        bits=file.elfclass,
-        little=file.little_endian,
+        bits=structs.elfclass,
+        little=structs.little_endian,
         hard_float=floats,
         interpreter=interpreter,
     )
 
 
-def _interpreter(file: ELFFile, size_bytes: int) -> str | None:
+def _interpreter(
+    structs: ELFStructs, header: Mapping[str, Any], head: bytes, size_bytes: int
+) -> str | None:
     """The loader it asks for: empty for none, None where it should stand but does not.
 
     Linkers put the program headers and this name at the very start. What lies behind the head
@@ -204,17 +220,16 @@ def _interpreter(file: ELFFile, size_bytes: int) -> str | None:
     """
     from elftools.common.utils import struct_parse
 
-    header, kind = file.header, file.structs.Elf_Phdr
+    stream = io.BytesIO(head)
     for number in range(min(header["e_phnum"], MAX_SEGMENTS)):
         at = header["e_phoff"] + number * header["e_phentsize"]
-        if at + header["e_phentsize"] > file.stream_len:
+        if at + header["e_phentsize"] > len(head):
             return ""
-        segment = struct_parse(kind, file.stream, stream_pos=at)
+        segment = struct_parse(structs.Elf_Phdr, stream, stream_pos=at)
         if segment["p_type"] == "PT_INTERP":
             start, length = segment["p_offset"], segment["p_filesz"]
             if start + length > size_bytes or length > MAX_INTERPRETER_BYTES:
                 return None
-            file.stream.seek(min(start, file.stream_len))
-            name: bytes = file.stream.read(length)
+            name = head[start : start + length]
             return name.partition(b"\0")[0].decode("utf-8", "surrogateescape")
     return ""

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core import blobs
+from tasks.core.allowance import Allowance
 from tasks.core.blobs import PIECE_BYTES
 from tasks.core.errors import UsageError
 from tasks.core.untrusted import Malformed
@@ -54,7 +55,7 @@ def _file(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
-    allowance = blobs.Allowance()
+    allowance = Allowance()
     try:
         allowance.store(path.stat().st_size)
         with gzip.open(path) as file:

@@ -73,7 +73,7 @@ def _from_engine(
     store = contentstore.find(client, host) if told.get("Descriptor") else None
     if store is not None:
         try:
-            files = storedimage.files(root, store, told["Descriptor"])
+            files = storedimage.known(root, store, told["Descriptor"])
             if files is not None:
                 return _joined(files, reference)
         except Malformed as problem:

@@ -78,6 +78,13 @@ def standing(product: str, version: str, today: date) -> Standing:
     return Standing(supported, f"{product} {release} {words} {ends[release]}")
 
 
+def last_day(product: str, version: str) -> date | None:
+    """The last day of support of ``version`` of ``product``, by the table; None: it knows none."""
+    release = ".".join(version.split(".")[: _NUMBERS.get(product, 1)])
+    day = _ENDS[product].get(release, "")
+    return date.fromisoformat(day) if day else None
+
+
 def _on(product: str) -> str:
     release, day = next(iter(_ENDS[product].items()))
     return f"and {release} on {day}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tasks.core import dockerfile, process
+from tasks.core import dockerfile, overlay, process
 from tasks.core.definitions import Definition, Target
 from tasks.core.overlay import Additions
-from tasks.core.provision import bases
+from tasks.core.pins import applying
+from tasks.core.provision import bases, references
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.session import Session
 
@@ -21,11 +22,13 @@ class Provided:
 
     ``contexts``: named contexts, ``{reference: "docker-image://…"}``. ``inlines``: by target, the
     text of a Dockerfile whose ``# syntax=`` image no registry in reach has: without that line
-    BuildKit reads it with the frontend that it was built with.
+    BuildKit reads it with the frontend that it was built with. ``syntaxes``: by target, the image
+    of its frontend by digest, where `bases.lock.json` has it.
     """
 
     contexts: Mapping[str, str] = field(default_factory=dict)
     inlines: Mapping[str, str] = field(default_factory=dict)
+    syntaxes: Mapping[str, str] = field(default_factory=dict)
 
 
 def of(
@@ -54,11 +57,19 @@ def known(session: Session, definition: Definition) -> tuple[BaseNeed, ...]:
 
 
 def provide(session: Session, definition: Definition) -> Provided:
-    """Have every base image at hand. Raises OutOfReach for one that cannot be had."""
+    """Have every base image at hand, those of `bases.lock.json` by the digest that stands there.
+
+    Raises OutOfReach for one that cannot be had, UsageError for a lock that makes no sense.
+    """
     unreachable = _unreachable(session, definition)
     needed = of(definition, session.engine.native_platform, unreachable)
-    contexts = bases.ensure_bases(session.engine, needed, process.note)
-    return Provided(contexts, dict(_inlined(definition, unreachable)))
+    pinned = applying.apply(session, needed, _unnameable(definition, needed))
+    contexts = dict(bases.ensure_bases(session.engine, pinned.rest, process.note))
+    for reference, image in pinned.images.items():
+        contexts[references.parse(reference).context_name] = f"{overlay.IMAGE}{image}"
+    frontends = {name: _frontend(target) or "" for name, target in definition.targets.items()}
+    syntaxes = {k: pinned.images[v] for k, v in frontends.items() if v in pinned.images}
+    return Provided(contexts, dict(_inlined(definition, unreachable)), syntaxes)
 
 
 def written(definition: Definition, additions: Additions, folder: Path) -> Additions:
@@ -112,6 +123,11 @@ def bases_of(target: Target) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name))
 
 
+def images_of(target: Target) -> tuple[str, ...]:
+    """The same, with the frontend: all images that a build of it takes from elsewhere."""
+    return tuple(sorted({use.reference for use in _uses(target)}))
+
+
 def _frontend(target: Target) -> str | None:
     return dockerfile.directives(text_of(target) or "").get("syntax")
 
@@ -124,4 +140,25 @@ def _uses(target: Target) -> tuple[dockerfile.BaseUse, ...]:
         uses = dockerfile.base_references(target.dockerfile, target.args, target.stage)
     else:
         return ()
-    return tuple(use for use in uses if use.reference not in target.contexts)
+    return tuple(found for use in uses if (found := _outside(use, target)))
+
+
+def _outside(use: dockerfile.BaseUse, target: Target) -> dockerfile.BaseUse | None:
+    """The image that ``use`` is of; None where a context takes its place that is no image."""
+    at = target.contexts.get(use.reference)
+    if at is None:
+        return use
+    if not at.startswith(overlay.IMAGE):
+        return None
+    return replace(use, reference=at.removeprefix(overlay.IMAGE))
+
+
+def _unnameable(definition: Definition, needed: Sequence[BaseNeed]) -> frozenset[str]:
+    """The bases that BuildKit would mix up with a stage: `FROM node AS node`."""
+    stages = {
+        stage.name
+        for target in definition.targets.values()
+        for stage in dockerfile.stages(text_of(target) or "", target.args)
+    }
+    names = {need.reference: references.parse(need.reference).context_name for need in needed}
+    return frozenset(reference for reference, name in names.items() if name in stages)

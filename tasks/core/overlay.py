@@ -14,6 +14,7 @@ from typing import Any
 
 from tasks.core.caching import Cache
 from tasks.core.definitions import Target
+from tasks.core.provision import references
 
 PROJECT_LABEL = "dev.slipway.project"
 CA_SECRET = "ca"  # noqa: S105 - the secret's id, not its value
@@ -23,6 +24,10 @@ SCAN_SECRET = "scan"  # noqa: S105 - no secret at all, but what a build's cache 
 #: file, and complains of a variable that is called like the rest of a password.
 _ESCAPES = {"${": "$${", "%{": "%%{", "$": '${"$"}'}
 _SPECIAL = re.compile(r"\$\{|%\{|\$")
+#: How a named context says that it is an image.
+IMAGE = "docker-image://"
+#: The build argument that names the image of a frontend, before what `# syntax=` says.
+SYNTAX = "BUILDKIT_SYNTAX"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
 
@@ -34,8 +39,8 @@ class Additions:
     optional secrets; ``contexts`` are base images by reference that come from somewhere else on
     this machine; ``environ`` is where the proxies stand. By target: ``dockerfiles`` (paths) or
     ``inlines`` (text) to be read instead of its own, ``caches``, ``outputs`` (what the image is
-    exported to), ``platforms`` (where it names none), ``policies`` (files with what the gate
-    accepts). ``attestations`` are for every target.
+    exported to), ``platforms`` (where it names none), ``syntaxes`` (the image of its frontend),
+    ``policies`` (files with what the gate accepts). ``attestations`` are for every target.
     """
 
     project: str
@@ -49,6 +54,7 @@ class Additions:
     outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
+    syntaxes: Mapping[str, str] = field(default_factory=dict)
     attestations: tuple[Mapping[str, str], ...] = ()
 
 
@@ -113,13 +119,15 @@ def _entries(overlay: Mapping[str, Any], key: str) -> list[Mapping[str, str]]:
 def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> dict[str, Any]:
     """What is laid over one target; what the target says itself is left as it is."""
     cache = additions.caches.get(target.name, Cache())
-    args = {name: value for name, value in proxies.items() if name not in target.args}
-    contexts = additions.contexts
+    given = {**proxies}
+    if target.name in additions.syntaxes:
+        given[SYNTAX] = additions.syntaxes[target.name]
+    args = {name: value for name, value in given.items() if name not in target.args}
     entry = {
         "labels": {PROJECT_LABEL: additions.project},
         "secret": list(_secrets(target, additions)),
         "args": args,
-        "contexts": {name: at for name, at in contexts.items() if name not in target.contexts},
+        "contexts": _contexts(target, additions.contexts),
         "dockerfile": additions.dockerfiles.get(target.name),
         "dockerfile-inline": additions.inlines.get(target.name),
         "cache-from": list(cache.sources),
@@ -129,6 +137,16 @@ def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> 
         "output": [additions.outputs[target.name]] if target.name in additions.outputs else [],
     }
     return {key: value for key, value in entry.items() if value}
+
+
+def _contexts(target: Target, contexts: Mapping[str, str]) -> dict[str, str]:
+    """The named contexts that ``target`` gets, and those of its own that are images of them."""
+    found = {name: at for name, at in contexts.items() if name not in target.contexts}
+    for name, at in target.contexts.items():
+        image = references.parse(at.removeprefix(IMAGE)).context_name
+        if at.startswith(IMAGE) and image in contexts:
+            found[name] = contexts[image]
+    return found
 
 
 def _secrets(target: Target, additions: Additions) -> Iterator[dict[str, str]]:

@@ -177,12 +177,17 @@ def flags(value: str) -> tuple[list[str], str]:
 
 def taken(line: Line) -> tuple[str, ...]:
     """The paths of the build context that a step takes, as they are written; () if none."""
-    options, rest = flags(line.value)
+    options, _ = flags(line.value)
     if line.name == "RUN":
         return tuple(_mounted(options))
     if line.name not in ("COPY", "ADD") or any(each.startswith("--from=") for each in options):
         return ()
-    words = _arguments(rest)
+    return copied(line)
+
+
+def copied(line: Line) -> tuple[str, ...]:
+    """The paths that a COPY or ADD names, wherever they are taken from."""
+    words = _arguments(flags(line.value)[1])
     return tuple(word for word in words[:-1] if not word.startswith("<<") and not is_remote(word))
 
 

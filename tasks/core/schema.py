@@ -26,6 +26,7 @@ SCANNER = (
     "aquasec/trivy:0.72.0@sha256:cffe3f5161a47a6823fbd23d985795b3ed72a4c806da4c4df16266c02accdd6f"
 )
 CACHES = ("off", "registry", "local", "gha", "inline")
+BASES_LOCKS = ("auto", "required", "off")
 PROVENANCES = ("off", "min", "max")
 PLATFORMS = (
     "linux/386",
@@ -138,6 +139,16 @@ def is_builder(name: str) -> bool:
     return _BUILDER.match(name) is not None
 
 
+def is_image(name: str) -> bool:
+    """Whether ``name`` can be the name of an image: ``[host[:port]/]path[:tag][@sha256:…]``."""
+    return _IMAGE.match(name) is not None
+
+
+def registry_problem(value: str) -> str | None:
+    """What is wrong with the name of a registry, or None."""
+    return _check_registry(value) if value else "expected host[:port][/path]"
+
+
 def is_secret(name: str) -> bool:
     """Whether ``name`` says that what it holds must not be shown."""
     return _SECRET.search(name) is not None
@@ -162,6 +173,7 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
         Variable("PLATFORMS", "linux/amd64", check_platforms),
         Variable("CA_BUNDLE", "", _check_file, path=True),
         Variable("NPMRC", "", _check_file, path=True),
+        Variable("BASES_LOCK", "auto", _one_of(BASES_LOCKS)),
         Variable("CACHE", "off", _one_of(CACHES)),
         Variable("CACHE_REF", "", _matches(_REPOSITORY, "a repository: [host[:port]/]path")),
         Variable("CACHE_DIR", str(root / ".slipway" / "build-cache"), path=True),

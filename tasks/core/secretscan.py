@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tasks.core import secretforms
+from tasks.core import inflating, secretforms
 from tasks.core.entries import FileEntry
 from tasks.core.secretforms import SHAPES, UNMISTAKABLE, Needle, Shape
 
@@ -99,7 +98,7 @@ class _Scan:
         self._stored = Content(needles)
         self._unpacked = Content(needles)
         self._packed = packed
-        self._member = zlib.decompressobj(31)
+        self._member = inflating.member()
         self._between = b""
         self._room_bytes = MAX_UNPACKED_BYTES
         self._unread = ""
@@ -109,7 +108,7 @@ class _Scan:
         try:
             while self._packed and piece:
                 piece = self._unpack(piece)
-        except zlib.error:
+        except inflating.ERRORS:
             self._stop("its gzip data is damaged")
         return True
 
@@ -139,7 +138,7 @@ class _Scan:
             self._between = piece
             return b""
         self._packed = piece.startswith(GZIP)
-        self._member = zlib.decompressobj(31)
+        self._member = inflating.member()
         return piece
 
     def _stop(self, why: str) -> None:

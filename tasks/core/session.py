@@ -30,6 +30,8 @@ class Session:
     dry: bool
     #: What `invoke.yaml` says under "slipway".
     config: Mapping[str, Any]
+    #: The settings file that is read instead of `.env`.
+    env_file: str | None = None
 
     @cached_property
     def engine(self) -> Engine:
@@ -78,6 +80,7 @@ def begin(
         tuple(files),
         bool(context.config.run.dry),
         _plain(context.config.get("slipway", {})),
+        env_file,
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.core import tarheader
-from tasks.core.blobs import MAX_SECONDS, Readable
+from tasks.core.allowance import MAX_SECONDS
+from tasks.core.blobs import Readable
 from tasks.core.bytestream import HEAD_BYTES, Stream
 from tasks.core.entries import FileEntry, Inspector, Kind
 from tasks.core.tarheader import BLOCK_BYTES, Header

@@ -21,6 +21,7 @@ from tasks.core import (
 )
 from tasks.core.definitions import PRODUCTION, Target
 from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.pins import applying
 from tasks.core.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
 from tasks.core.proving import Case
@@ -145,7 +146,7 @@ def case(session: Session, target: Target, reference: str) -> Case:
             labels.get("org.opencontainers.image.revision"),
             labels.get("org.opencontainers.image.version"),
         ),
-        bases=needs.bases_of(target),
+        bases=applying.by_digest(session, needs.bases_of(target)),
         secrets=secretvalues.of_builds(session, [target]),
     )
 

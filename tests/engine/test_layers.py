@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from tasks.core import layering, layerreport
+from tasks.core.endpoint import Engine
 from tasks.core.layerreport import LayerReport
-from tests.engine.conftest import cannot_run
+from tasks.core.process import merged
+from tests.engine.conftest import Ran, cannot_run
 from tests.unit import layered
 
 
@@ -23,16 +25,27 @@ def dive_program() -> str:
     return found or cannot_run("dive is not installed: requirements-dev.txt has it")
 
 
-def asked_of_dive(image: str, source: str, folder: Path) -> Any:
-    """What dive says of an image."""
+def asked_of_dive(image: str, source: str, folder: Path, engine: Engine | None = None) -> Any:
+    """What dive says of an image, of ``engine`` or in an archive."""
     told = folder / "dive.json"
     subprocess.run(
         [dive_program(), image, "--source", source, "--json", str(told)],
+        env=merged(engine.environment if engine else {}),
         check=True,
         capture_output=True,
         timeout=300,
     )
     return json.loads(told.read_text(encoding="utf-8", errors="replace"))
+
+
+def demand_dives_figures(engine: Engine, image: str, ran: Ran, folder: Path) -> None:
+    """``ran``, a ``report.layers --format json`` of an image of ``engine``, says what dive does."""
+    said = asked_of_dive(image, "docker", folder, engine)["image"]
+    assert ran.code == 0, ran.err
+    [report] = ran.json()["images"]
+    assert report["dive"]["efficiency"] == said["efficiencyScore"]
+    assert report["dive"]["wasted_bytes"] == said["inefficientBytes"]
+    assert report["dive"]["size_bytes"] == said["sizeBytes"]
 
 
 def report_of(root: Path, archive: Path) -> LayerReport:

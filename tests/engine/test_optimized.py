@@ -16,6 +16,7 @@ from tasks.core.provision import bases, embedded
 from tasks.core.provision.bases import BaseNeed
 from tests.engine.conftest import PREFIX, Ran, copy_repository, run_task
 from tests.engine.second import second_engine
+from tests.engine.test_layers import demand_dives_figures
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -91,6 +92,14 @@ def test_a_build_of_the_same_finds_everything_cached(root: Path, made: Ran) -> N
     assert "everything was cached" in again.out, again.out
     digests = [re.findall(r"sha256:[0-9a-f]+", ran.out) for ran in (made, again)]
     assert digests[0] == digests[1] != []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_its_layers_have_dives_figures(
+    service: str, root: Path, made: Ran, engine: Engine, tmp_path: Path
+) -> None:
+    ran = run_task(root, "report.layers", "--target", f"{service}-optimized", "--format", "json")
+    demand_dives_figures(engine, f"{PREFIX}/devops-{service}:optimized", ran, tmp_path)
 
 
 @pytest.mark.parametrize("service", SERVICES)

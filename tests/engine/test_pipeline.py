@@ -11,6 +11,7 @@ import pytest
 from tasks.core.catalogue import IDS
 from tasks.core.endpoint import Engine
 from tests.engine.conftest import Ran, copy_repository, environment
+from tests.engine.test_layers import demand_dives_figures
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -115,6 +116,14 @@ def test_production_is_less_than_half_of_the_baseline(root: Path, first: Ran) ->
         assert small["reduction_percent"] >= 50
         assert small["compressed_bytes"] <= large["compressed_bytes"] / 2
         assert small["unpacked_bytes"] <= large["unpacked_bytes"] / 2
+
+
+@pytest.mark.parametrize("service", ["frontend", "backend"])
+def test_layers_have_dives_figures(
+    service: str, root: Path, engine: Engine, first: Ran, tmp_path: Path
+) -> None:
+    ran = inv(root, "report.layers", "--target", f"{service}-production", "--format", "json")
+    demand_dives_figures(engine, f"{PREFIX}/devops-{service}:latest", ran, tmp_path)
 
 
 def test_bake_by_hand_gives_the_same_targets(root: Path, engine: Engine, first: Ran) -> None:

@@ -40,7 +40,7 @@ def record(number: int, text: str = "RUN make", *, ran: bool = True) -> Record:
             key=f"{n}",
             instruction=text,
             stage="production",
-            number=n + 1,
+            number=n,
             of=3,
             started_seconds=n * 2.0,
             ended_seconds=n * 2.0 + 1.5,

@@ -217,7 +217,7 @@ class TestLayers:
             )
             for one in found.layers
         ]
-        assert told == [("same", 1, 1), ("changed", 2, 2), ("added", None, 3)]
+        assert told == [("same", 0, 0), ("changed", 1, 1), ("added", None, 2)]
         assert found.layers[1].after is not None
         assert found.layers[1].after.instruction == "COPY b"
 
@@ -263,7 +263,7 @@ class TestRendering:
                 "size_bytes": 1,
                 "link": None,
                 "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
-                "layer": 1,
+                "layer": 0,
             },
         }
 

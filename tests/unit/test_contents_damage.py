@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import blobs, contents, tarheader, tarwalk
+from tasks.core import allowance, contents, tarheader, tarwalk
 from tasks.core.errors import UsageError
 from tests.unit import archives
 from tests.unit.archives import pieces
@@ -109,7 +109,7 @@ class TestProportion:
         assert "bytes of names" in problem(many)
 
     def test_bombs(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(blobs, "MAX_UNPACKED_BYTES", 10 * 2**20)
+        monkeypatch.setattr(allowance, "MAX_UNPACKED_BYTES", 10 * 2**20)
         assert "unpacks to more than" in problem(layer(file("zeros", bytes(11 * 2**20))))
 
     def test_time(self, monkeypatch: pytest.MonkeyPatch) -> None:

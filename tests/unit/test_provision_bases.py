@@ -321,7 +321,7 @@ def test_answers_are_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         asked.append(reference.text)
         return Answer((), reason="manifest unknown") if "there" in reference.text else NO_NETWORK
 
-    monkeypatch.setattr(reach, "_asked", answer)
+    monkeypatch.setattr(reach, "fresh", answer)
     for text in ("gone.example/a:1", "gone.example/b:1"):
         assert reach.ask(SYSTEM, references.parse(text)) == NO_NETWORK
     assert asked == ["gone.example/a:1"], "a registry out of reach is asked once"

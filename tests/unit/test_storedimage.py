@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.core import archive, contentstore, layering, storedimage
+from tasks.core import archive, contents, contentstore, layering, storedimage
 from tasks.core.contentstore import ContentStore
 from tasks.core.layerfiles import LayerFiles
+from tasks.core.layout import ATTESTATION, ATTESTED
+from tasks.core.secretscan import Hits, SecretInspector
 from tasks.core.untrusted import Malformed
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded
@@ -46,7 +49,7 @@ def _same_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_what_the_archive_of_the_image_says(tmp_path: Path) -> None:
     layout, described = made()
-    files = storedimage.files(tmp_path, stored(tmp_path, layout), described)
+    files = storedimage.known(tmp_path, stored(tmp_path, layout), described)
     assert files is not None
     content = archives.tar(layout.files([described]))
     assert archive.images(files, "it") == archive.read(iter([content]), "it")
@@ -59,26 +62,36 @@ def test_layers_that_are_known_are_not_opened(
 ) -> None:
     layout, described = made()
     store = stored(tmp_path, layout)
-    first = storedimage.files(tmp_path, store, described)
-    monkeypatch.setattr(ContentStore, "open", None)
-    again = storedimage.files(tmp_path, store, described)
+    first = storedimage.known(tmp_path, store, described)
+    opened: list[str] = []
+
+    def watched(store: ContentStore, digest: str) -> BufferedReader:
+        opened.append(digest)
+        return BufferedReader(FileIO(store.folder / digest.replace(":", "/")))
+
+    monkeypatch.setattr(ContentStore, "open", watched)
+    again = storedimage.known(tmp_path, store, described)
     assert first is not None
     assert again is not None
     assert dict(again) == dict(first)
+    layers = {key for key, blob in layout.blobs.items() if blob.startswith(b"\x1f\x8b")}
+    assert len(layers) == 2
+    assert opened
+    assert not layers & set(opened)
 
 
 def test_a_layer_that_is_not_there_leaves_it_to_the_export(tmp_path: Path) -> None:
     layout, described = made()
     store = stored(tmp_path, layout)
     layer_path(layout, store, LAYERS[1]).unlink()
-    assert storedimage.files(tmp_path, store, described) is None
+    assert storedimage.known(tmp_path, store, described) is None
 
 
 def test_a_platform_that_was_not_pulled_is_left_out(tmp_path: Path) -> None:
     layout, described = made()
     absent = {"mediaType": MANIFEST, "digest": archives.digest_of(b"absent"), "size": 6}
     top = layout.add(encoded({"manifests": [described, absent]}), INDEX)
-    files = storedimage.files(tmp_path, stored(tmp_path, layout), top)
+    files = storedimage.known(tmp_path, stored(tmp_path, layout), top)
     assert files is not None
     assert len(archive.images(files, "it")) == 1
 
@@ -90,7 +103,7 @@ def test_a_blob_that_is_another_is_refused(tmp_path: Path, content: bytes) -> No
     layout, described = made()
     store = stored(tmp_path, layout)
     layer_path(layout, store, LAYERS[0]).write_bytes(content)
-    files = storedimage.files(tmp_path, store, described)
+    files = storedimage.known(tmp_path, store, described)
     with pytest.raises(Malformed):
         archive.images(files or {}, "it")
 
@@ -99,7 +112,32 @@ def test_a_store_without_the_image_leaves_it_to_the_export(tmp_path: Path) -> No
     _, described = made()
     (tmp_path / "blobs" / "sha256").mkdir(parents=True)
     store = ContentStore(tmp_path / "blobs")
-    assert storedimage.files(tmp_path, store, described) is None
+    assert storedimage.known(tmp_path, store, described) is None
+
+
+def test_all_of_it_is_looked_at_as_an_archive_is(tmp_path: Path) -> None:
+    layout, described = made()
+    statement = layout.add(b'{"npmrc": "hush-4711-hush"}', "application/vnd.in-toto+json")
+    about = layout.add(encoded({"layers": [statement]}), MANIFEST)
+    about["annotations"] = {ATTESTATION: "attestation-manifest", ATTESTED: described["digest"]}
+    top = layout.add(encoded({"manifests": [described, about]}), INDEX)
+    secret = SecretInspector({"NPMRC": "hush-4711-hush"})
+    found = contents.read_stored(stored(tmp_path, layout), top, "it", [secret])
+    told = {**top, "platform": {"os": "linux", "architecture": "amd64"}}
+    archived = contents.read([archives.tar(layout.files([told]))], "it", [secret])
+    assert found is not None
+    assert found[0].layers == archived[0].layers
+    assert found[0].documents[-1] == archived[0].documents[-1]
+    [hits] = found[0].documents[-1].found
+    assert isinstance(hits, Hits)
+    assert [str(each) for each in hits.hits] == ["the value of NPMRC"]
+
+
+def test_what_was_not_pulled_is_left_to_the_export(tmp_path: Path) -> None:
+    layout, described = made()
+    store = stored(tmp_path, layout)
+    layer_path(layout, store, LAYERS[1]).unlink()
+    assert contents.read_stored(store, described, "it") is None
 
 
 class FakeClient:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
 
+from tasks.core import instructions
 from tasks.core.comparing import concealing
 from tasks.core.comparing.files import Change
 from tasks.core.contents import Contents
@@ -16,7 +16,7 @@ SAME = "same"
 
 @dataclass(frozen=True)
 class LayerSide:
-    """A layer in one image: its place from 1 on, what made it, and its sizes."""
+    """A layer in one image: its place from 0 on, what made it, and its sizes."""
 
     number: int
     instruction: str
@@ -72,7 +72,7 @@ def _matched(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, in
 
 
 def _sides(contents: Contents, secrets: Collection[str]) -> list[LayerSide]:
-    made = _instructions(contents.config, len(contents.layers))
+    made = instructions.by_layer(contents.config, len(contents.layers))
     return [
         LayerSide(
             number,
@@ -81,16 +81,5 @@ def _sides(contents: Contents, secrets: Collection[str]) -> list[LayerSide]:
             layer.compressed_bytes,
             layer.unpacked_bytes,
         )
-        for number, (layer, instruction) in enumerate(
-            zip(contents.layers, made, strict=True), start=1
-        )
+        for number, (layer, instruction) in enumerate(zip(contents.layers, made, strict=True))
     ]
-
-
-def _instructions(config: Mapping[str, Any], layers: int) -> Sequence[str]:
-    """What made each layer, by the history; nothing where it does not fit the layers."""
-    history = config.get("history")
-    steps = history if isinstance(history, list) else []
-    steps = [step for step in steps if isinstance(step, Mapping)]
-    made = [str(step.get("created_by") or "") for step in steps if not step.get("empty_layer")]
-    return made if len(made) == layers else [""] * layers

@@ -87,7 +87,7 @@ def _cell(box: Box, name: str, figure: str, title: str, layer: MappedLayer) -> C
         name if named else "",
         figure if named and placed.height >= 2 * NAMED[1] else "",
         title,
-        (layer.number - 1) % COLOURS,
+        layer.number % COLOURS,
     )
 
 

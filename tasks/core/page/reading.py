@@ -74,7 +74,7 @@ def mapped(target: str, held: Layered) -> Mapped:
     report = layerreport.analyse(target, held, 0)
     layers = tuple(
         MappedLayer(
-            row.layer + 1,
+            row.layer,
             row.instruction,
             row.compressed_bytes,
             row.unpacked_bytes,

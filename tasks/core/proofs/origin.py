@@ -7,7 +7,7 @@ mirror has the same images, and whether they are the same is the digest's busine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.core import attestations, untrusted
@@ -20,6 +20,7 @@ from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.labels import BASE_DIGEST, BASE_NAME, PREFIX, Expected
 from tasks.core.provision import references
 from tasks.core.render import tables
+from tasks.core.sizes import LOOKALIKE_LABEL
 from tasks.core.verdicts import Severity, Verdict
 
 #: How a bake file names an image as a context.
@@ -47,7 +48,8 @@ PINNED = Proof(
     "Every base is named by its digest",
     Severity.MEDIUM,
     "What a tag leads to tomorrow is in nobody's review.",
-    "The names in the Dockerfile and in the bake file's contexts, if the policy asks for it.",
+    "The names in the Dockerfile and in the bake file's contexts, with the digests that "
+    "bases.lock.json gives them, if the policy asks for it. A look-alike is not what is pinned.",
 )
 PROOFS = (NAME, DIGEST, PINNED)
 _NAME, _DIGEST = f"{PREFIX}{BASE_NAME}", f"{PREFIX}{BASE_DIGEST}"
@@ -121,6 +123,9 @@ def _digest(target: str, contents: Contents, known: _Known, *, demanded: bool) -
     if known.digest is None:
         found = known.bases
         names = None if found is None else [_full(each) for each in found]
+        problems = list(_others(known))
+        if problems:
+            return DIGEST.judge(target, contents.platform, problems, "", _ALLOWED)
         return _unsaid(DIGEST, target, contents, names, demanded=demanded)
     shown = tables.short_digest(untrusted.shown(known.digest, 120))
     base = [each for each in known.asked if known.name and _same(known.name, each)]
@@ -160,8 +165,23 @@ def _pinned(target: str, contents: Contents, bases: Sequence[str], *, demanded: 
         for name in bases
         if not references.parse(name).digest.startswith("sha256:")
     ]
+    if labels.of_config(contents).get(LOOKALIKE_LABEL) == "true":
+        problems.append("a look-alike stood in for its base, whatever digest is asked for")
     good = f"{len(bases)} bases, all by digest"
     return PINNED.judge(target, contents.platform, problems, good, "all by digest")
+
+
+def _others(known: _Known) -> Iterator[str]:
+    """The bases that are asked for by digest and that provenance does not name."""
+    if known.bases is None:
+        return
+    names = ", ".join(_full(each) for each in known.bases) or "no image"
+    there = {each.digest for each in known.bases}
+    for asked in known.asked:
+        digest = references.parse(asked).digest
+        if digest and digest not in there:
+            shown = f"{asked.partition('@')[0]}@{tables.short_digest(digest)}"
+            yield f"{untrusted.shown(shown, 120)} is asked for, provenance names {names}"
 
 
 def _right(known: _Known) -> bool:

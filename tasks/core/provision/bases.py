@@ -74,6 +74,18 @@ def ensure_bases(
     return _contexts(engine, states)
 
 
+def look_alike(engine: Engine, reference: str, digest: str = "") -> tuple[str, Stored] | None:
+    """Where the look-alike of ``reference`` is, and what it is; None where none was made here.
+
+    With a ``digest`` that very one, which may have lost its tag to a later one.
+    """
+    parsed, location = references.parse(reference), _registry(engine)
+    if location is None or recipes.match(parsed) is None:
+        return None
+    found = registries.stored(location, parsed.repository, digest or parsed.tag)
+    return None if found is None else (f"{location}/{parsed.repository}:{parsed.tag}", found)
+
+
 def reconsider(
     engine: Engine, needs: Sequence[BaseNeed], say: Callable[[str], None]
 ) -> Mapping[str, str]:

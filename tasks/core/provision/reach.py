@@ -34,11 +34,17 @@ class Answer:
     platforms: tuple[str, ...]
     digest: str = ""
     reason: str = ""
+    media_type: str = ""
 
     @property
     def can_be_had(self) -> bool:
         """Whether some platform of it can be pulled."""
         return bool(self.platforms)
+
+    @property
+    def is_no_network(self) -> bool:
+        """Whether no registry answered at all, rather than one without the image."""
+        return _is_no_network(self.reason)
 
     @property
     def is_refused(self) -> bool:
@@ -58,7 +64,7 @@ def ask(engine: Engine, reference: Reference) -> Answer:
     for key in (name, host):
         if key in memory:
             return _answer(memory[key])
-    answer = _asked(engine, reference)
+    answer = fresh(engine, reference)
     if answer.can_be_had:
         _remember(memory, name, answer)
     elif _is_no_network(answer.reason):
@@ -71,7 +77,8 @@ def forget() -> None:
     _file().unlink(missing_ok=True)
 
 
-def _asked(engine: Engine, reference: Reference) -> Answer:
+def fresh(engine: Engine, reference: Reference) -> Answer:
+    """The same, asked now: nothing is remembered, nothing of it will be."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
@@ -82,6 +89,7 @@ def _asked(engine: Engine, reference: Reference) -> Answer:
             return Answer(
                 registry.platform_names(found.attrs["Platforms"] or ()),
                 found.attrs["Descriptor"]["digest"],
+                media_type=found.attrs["Descriptor"].get("mediaType") or "",
             )
     except (DockerException, RequestException) as error:
         said = getattr(error, "explanation", None) or str(error)

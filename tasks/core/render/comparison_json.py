@@ -90,5 +90,5 @@ def _entry(entry: FileEntry | None) -> dict[str, Any] | None:
         "size_bytes": entry.size_bytes,
         "link": link(entry) if entry.link else None,
         "sha256": digest(entry) if entry.kind is Kind.FILE else None,
-        "layer": entry.layer + 1,
+        "layer": entry.layer,
     }

@@ -59,7 +59,11 @@ def given(session: Session, targets: Iterable[Target]) -> Given:
 def scans(target: Target) -> bool:
     """Whether building a target scans it: its arguments decide which stage it comes past."""
     text = needs.text_of(target)
-    return text is not None and stage.NAME in dockerfile.reached(text, target.args, target.stage)
+    if text is None or stage.NAME not in text:
+        return False
+    every = dockerfile.stages(text, target.args)
+    reached = dockerfile.reached(text, target.args, target.stage)
+    return any(every[at].name == stage.NAME for at in reached)
 
 
 def written(policies: Mapping[str, str], folder: Path) -> dict[str, str]:

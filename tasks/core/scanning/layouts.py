@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import archive, blobs, layout, schema, untrusted
+from tasks.core.allowance import Allowance
 from tasks.core.blobs import PIECE_BYTES, Blob
 from tasks.core.layout import Descriptor
 from tasks.core.untrusted import Malformed
@@ -64,7 +65,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> tuple[PlatformLayout, ...]:
 
 def _write(opened: tarfile.TarFile, folder: Path) -> bytes | None:
     index = None
-    allowance = blobs.Allowance()
+    allowance = Allowance()
     for number, member in enumerate(opened):
         name = member.name.removeprefix("./")
         if number > blobs.MAX_FILES:
