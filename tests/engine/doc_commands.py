@@ -19,6 +19,15 @@ CANNOT = {
     "./inv builder.use devops": "the builder would have to be made by the line above it",
     "gh attestation verify oci://registry.example/team/devops-backend:1.2.3-multiarch "
     "--repo team/repository": "what GitHub signed can be asked of GitHub only",
+    "./inv build.targets backend-production --set SCAN_GATE=on": "no registry here has the "
+    "scanner's image; test_scanning.py runs the gate with one of its own",
+    "trivy image --download-db-only --cache-dir trivy-cache": "no registry here has a database",
+    "trivy image --download-java-db-only --cache-dir trivy-cache": "the same",
+    "./inv build.multiarch --push --set PROVENANCE=max --set SBOM=on": "no registry here has the "
+    "generator's image; test_scans.py has one of its own",
+    "./inv report.attestations REGISTRY/devops-backend:multiarch": "it needs the line above it",
+    "./inv scan.sbom --image REF --platform linux/arm64 --sbom-format cyclonedx-json": "pages "
+    "build no image of that platform",
     "pip-compile --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links "
     "requirements-dev.in": "it may find newer versions any day; the locked ones are what is tested",
 }
@@ -57,6 +66,7 @@ FILLED = (
     ("registry.example/team", "{registry}/{prefix}"),
     ("verify.multiarch REF", "verify.multiarch {registry}/{prefix}/devops-backend:multiarch"),
     ("compare.images A B", "compare.images backend-production backend-optimized"),
+    ("--image REF", "--image {prefix}/devops-frontend:latest"),
     ("postgres:17", "{prefix}/devops-frontend:latest"),
     ("compare.images devops-backend:latest", "compare.images {prefix}/devops-backend:latest"),
     (" devops-backend:optimized", " {prefix}/devops-backend:optimized"),

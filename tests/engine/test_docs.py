@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from tests.engine.conftest import (
     remove_images,
 )
 from tests.engine.doc_commands import CANNOT, EXITS, FILLED, LAST, LONG, PREFIX, PROJECT
+from tests.engine.test_workflows import scanner
 from tests.markdown import Command
 
 if TYPE_CHECKING:
@@ -47,12 +48,24 @@ def _case(command: Command) -> ParameterSet:
 class Shell:
     """A copy of the repository, and what a person's shell would find there."""
 
-    def __init__(self, root: Path, engine: Engine, registry: str) -> None:
+    def __init__(
+        self, root: Path, engine: Engine, registry: str, scanner: Mapping[str, str]
+    ) -> None:
         self.root, self.registry = root, registry
         self.done: dict[str, Ran] = {}
-        own = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "TOKEN": "a-token-of-somebody", "COLUMNS": "120"}
-        path = f"{Path(engine.docker).parent}{os.pathsep}{os.environ['PATH']}"
-        own |= {"DOCKER_HOST": engine.host, "PATH": path, "COMPOSE_PROJECT_NAME": PROJECT}
+        own = {
+            "PROJECT": PROJECT,
+            "REGISTRY": PREFIX,
+            "TOKEN": "a-token-of-somebody",
+            "COLUMNS": "120",
+        }
+        path = f"{Path(engine.docker).parent}{os.pathsep}{scanner['PATH']}"
+        own |= {
+            **scanner,
+            "DOCKER_HOST": engine.host,
+            "PATH": path,
+            "COMPOSE_PROJECT_NAME": PROJECT,
+        }
         self.environment = environment({**engine.environment, **own})
 
     def run(self, words: str) -> Ran:
@@ -91,7 +104,8 @@ def shell(
     shutil.copytree(sys.prefix, root / ".venv", symlinks=True)
     (root / "tests.yaml").write_text(STRUCTURE)
     (root / "ci.npmrc").write_text("fund=false\n")
-    made = Shell(root, engine, engine.registry)
+    (root / "sboms").mkdir()
+    made = Shell(root, engine, engine.registry, scanner(tmp_path_factory))
     try:
         for words in NEEDED:
             ran = made.run(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.engine.conftest import (
     environment,
     remove_images,
 )
+from tests.scanner import database, program
 from tests.unit.test_workflows import PLUMBING
 from tests.workflows import PULL_REQUEST, RELEASE, Step
 
@@ -37,8 +39,8 @@ STAND_INS = {
     "${{ github.workspace }}": "{root}",
     "${{ vars.REGISTRY }}": "{registry}/" + PREFIX,
 }
-#: Attestations need the generator's image, and emulation takes minutes: not what is tested here.
-RELEASED_HERE = {"SBOM": "off", "PLATFORMS": "linux/amd64,linux/arm64"}
+#: SBOM and gate need images that no registry here has, and each platform takes a minute.
+RELEASED_HERE = {"SBOM": "off", "SCAN_GATE": "off", "PLATFORMS": "linux/amd64,linux/arm64"}
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,19 @@ def runner(
     root = copy_repository(tmp_path_factory.mktemp("runner") / "repository")
     # A copy: what `inv` makes anew where requirements changed must not be what runs the tests.
     shutil.copytree(sys.prefix, root / ".venv", symlinks=True)
-    around = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "COLUMNS": "120"}
+    around = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "COLUMNS": "120", **scanner(tmp_path_factory)}
     yield Runner(root, engine.registry, around)
     remove_images(client, PROJECT)
+
+
+def scanner(folders: pytest.TempPathFactory) -> dict[str, str]:
+    """The scanner and the database that stand in for those that CI downloads."""
+    try:
+        trivy = program.folder()
+    except (subprocess.SubprocessError, OSError) as error:
+        cannot_run(f"the package index does not give trivy: {error}")
+    known = database.write(folders.mktemp("known"))
+    return {"PATH": f"{trivy}{os.pathsep}{os.environ['PATH']}", "TRIVY_DB": str(known)}
 
 
 def check_out(runner: Runner, step: Step) -> None:
@@ -148,10 +160,10 @@ def test_growth_stops_a_pull_request(runner: Runner) -> None:
 
 @pytest.mark.long
 def test_a_release(runner: Runner) -> None:
-    (step,) = (step for step in steps(RELEASE) if step.run)
-    with emulation_lock():
-        ran = runner.run(step, RELEASED_HERE)
-    assert ran.code == 0, ran.out + ran.err
+    for step in steps(RELEASE):
+        with emulation_lock():
+            ran = runner.run(step, RELEASED_HERE) if step.run else None
+        assert ran is None or ran.code == 0, f"{step.name}:\n{ran.out}{ran.err}"
     (signing,) = (s for s in workflows.steps(RELEASE) if s.name == "Say what is to be signed")
     output = runner.root / "github-output"
     said = runner.run(signing, {"GITHUB_OUTPUT": str(output)})
