@@ -42,6 +42,7 @@ LONG = {
     "./inv verify.multiarch registry.example/team/devops-backend:multiarch",
     "./inv verify.multiarch REF",
     "./inv verify.reproducible",
+    "./inv verify.secrets",
     "./inv build.optimized --npmrc ./ci.npmrc --set CACHE=registry "
     "--set REGISTRY=registry.example/team",
     "./inv compare.builds --runs 5",
