@@ -24,25 +24,26 @@ def pipeline(
     stages.run(session.begin(c, env_file, profile, set_))
 
 
-@command()
-def test(c: Context, unit: bool = False) -> None:
+@command(help={"all": "The long engine tests as well."})
+def test(c: Context, unit: bool = False, long: bool = False, all_: bool = False) -> None:
     """Run lint, types, unit tests, then engine tests."""
     from tasks.core import checks
     from tasks.core import engine as engines
     from tasks.core.provision import embedded
 
+    wanted = checks.extent(unit=unit, long=long, every=all_)
     now = session.begin(c)
     if now.dry:
-        for _name, argv in checks.commands(sys.executable, unit=unit):
+        for _name, argv in checks.commands(sys.executable, wanted):
             process.would_run(argv)
         return
     checks.install(now.root)
-    if unit:
-        checks.run(now.root, unit=True)
+    if wanted is checks.Extent.UNIT:
+        checks.run(now.root, wanted)
         return
     was_up = engines.find(now.settings["ENGINE"]) is not None
     try:
-        checks.run(now.root, unit=False)
+        checks.run(now.root, wanted)
     finally:
         if not was_up:
             embedded.down()

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 
 from tasks.core import bootstrap, process
-from tasks.core.errors import OutOfReach, ProofFailed
+from tasks.core.errors import OutOfReach, ProofFailed, UsageError
 
 Check = tuple[str, tuple[str, ...]]
 #: Tests side by side; those of one file share what they built, so they stay together.
 SPREAD = ("-n", "2", "--dist", "loadfile")
 
 
-def commands(python: str, *, unit: bool) -> tuple[Check, ...]:
-    """Name and argv of each check; with ``unit`` only those that need no engine."""
+class Extent(StrEnum):
+    """Which checks run. Those that are marked `long` test faults, scale and slow commands."""
+
+    UNIT = "unit"
+    USUAL = "usual"
+    LONG = "long"
+    ALL = "all"
+
+
+def extent(*, unit: bool, long: bool, every: bool) -> Extent:
+    """What the options of `test` ask for. Raises UsageError when they contradict each other."""
+    if sum((unit, long, every)) > 1:
+        raise UsageError("test takes one of --unit, --long and --all")
+    if unit or long:
+        return Extent.UNIT if unit else Extent.LONG
+    return Extent.ALL if every else Extent.USUAL
+
+
+def commands(python: str, wanted: Extent) -> tuple[Check, ...]:
+    """Name and argv of each check, in the order in which they run."""
     module = (python, "-m")
     cheap: tuple[Check, ...] = (
         ("lint", (*module, "ruff", "check", ".")),
@@ -23,13 +42,20 @@ def commands(python: str, *, unit: bool) -> tuple[Check, ...]:
         ("types of tasks.py", (*module, "mypy", "tasks.py")),
         ("unit tests", (*module, "pytest", "tests/unit", *SPREAD)),
     )
-    engine = ("engine tests", (*module, "pytest", "tests/engine", *SPREAD, "-v"))
-    return cheap if unit else (*cheap, engine)
+    engine = (*module, "pytest", "tests/engine", *SPREAD, "-v")
+    usual: Check = ("engine tests", (*engine, "-m", "not long"))
+    long: Check = ("long engine tests", (*engine, "-m", "long"))
+    return {
+        Extent.UNIT: cheap,
+        Extent.USUAL: (*cheap, usual),
+        Extent.LONG: (long,),
+        Extent.ALL: (*cheap, usual, long),
+    }[wanted]
 
 
-def run(root: Path, *, unit: bool) -> None:
+def run(root: Path, wanted: Extent) -> None:
     """Run the checks one after the other; ProofFailed at the first that fails."""
-    for name, argv in commands(sys.executable, unit=unit):
+    for name, argv in commands(sys.executable, wanted):
         process.note(f"--- {name}: {process.shown(argv[2:])}")
         code = process.stream(argv, cwd=root)
         if code != 0:

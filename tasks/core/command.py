@@ -24,6 +24,7 @@ HELP = {
     "file": "Bake file to read (repeatable); default: docker-bake.hcl.",
     "format": "How the result is written; default: by the file's ending, else as text.",
     "jobs": "Images proven side by side; default: as many as there are processors.",
+    "long": "Only the engine tests of faults, scale and slow commands.",
     "names": "Targets or groups of the bake file, separated by commas.",
     "no-cache": "Build every step anew.",
     "output": "File to write to, - for standard output (repeatable in verify.*, compare.*).",

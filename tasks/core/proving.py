@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import accepting, catalogue, daemon, looking, process, runnable, sandbox, waiting
-from tasks.core.looking import Crew, Held, Job
+from tasks.core import accepting, catalogue, daemon, process, runnable, sandbox, waiting
+from tasks.core import crew as crews
+from tasks.core.crew import Crew
+from tasks.core.looking import Held, Job
 from tasks.core.policy import Policy
 from tasks.core.proofs import runtime
 from tasks.core.proofs.runtime import Subject
@@ -82,7 +84,7 @@ def prove(
         if any(case.archive is None for case in cases):
             client = stack.enter_context(contextlib.closing(daemon.connect(session.engine)))
         pool = stack.enter_context(ThreadPoolExecutor(jobs or default_jobs()))
-        crew = stack.enter_context(looking.crew())
+        crew = stack.enter_context(crews.crew())
         if client is not None and live:
             run = stack.enter_context(sandbox.run(client, session.settings.project))
         prover = _Prover(session, client, crew, run, tuple(families))

@@ -12,6 +12,8 @@ import pytest
 from tests.unit import hostile
 from tests.unit.hostile import MIB, verify
 
+pytestmark = pytest.mark.long
+
 PEAK_MIB, SECONDS = 400, 300
 
 

@@ -30,6 +30,8 @@ from tests.engine.second import second_engine
 if TYPE_CHECKING:
     from docker import DockerClient
 
+pytestmark = pytest.mark.long
+
 PROJECT = "slipway-robust"
 AROUND = {"PROJECT": PROJECT}
 IMAGES = (Exhibit("one", "nothing"), Exhibit("two", "nothing"))

@@ -1,0 +1,67 @@
+"""The processes that look into images: one does many, and one that dies is no end of all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tasks.core import crew
+from tasks.core.errors import Interrupted, OutOfReach, UsageError
+from tasks.core.looking import Job
+from tasks.core.policy import Policy
+from tests.unit import archives
+from tests.unit.archives import MANIFEST, Layout, encoded
+from tests.unit.layers import file, layer
+
+
+@pytest.fixture(autouse=True)
+def _one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "size", lambda: 1)
+
+
+def job(folder: Path, content: bytes | None = None) -> Job:
+    layout = Layout()
+    image = layout.add(encoded(layout.manifest(layers=[layer(file("bin/x", b"x"))])), MANIFEST)
+    path = folder / "image.tar"
+    path.write_bytes(archives.tar(layout.files([image])) if content is None else content)
+    return Job("it", "it", None, path, Policy(), ("filesystem",))
+
+
+def test_one_process_does_one_image_after_the_other(tmp_path: Path) -> None:
+    with crew.crew() as current:
+        works = [current.start(job(tmp_path)) for _ in range(3)]
+        found = [work.result() for work in works]
+        assert len(current._workers) == 1
+        process = current._workers[0].process
+    assert found[0].verdicts
+    assert found[0] == found[1] == found[2]
+    assert not process.is_alive()
+
+
+def test_what_is_wrong_with_an_image_is_told_and_the_next_is_done(tmp_path: Path) -> None:
+    with crew.crew() as current:
+        with pytest.raises(UsageError, match="whole tar archive"):
+            current.start(job(tmp_path, b"no archive")).result()
+        assert current.start(job(tmp_path)).result().verdicts
+
+
+def test_a_process_that_is_killed_is_said_and_the_next_image_is_done(tmp_path: Path) -> None:
+    with crew.crew() as current:
+        current.start(job(tmp_path)).result()
+        dead = current._workers[0].process
+        assert dead.pid is not None
+        os.kill(dead.pid, signal.SIGKILL)
+        dead.join()
+        with pytest.raises(OutOfReach, match=r"ended early \(signal 9\); is there enough memory"):
+            current.start(job(tmp_path)).result()
+        assert current.start(job(tmp_path)).result().verdicts
+
+
+def test_after_the_end_nothing_is_begun(tmp_path: Path) -> None:
+    with crew.crew() as current:
+        pass
+    with pytest.raises(Interrupted):
+        current.start(job(tmp_path))
