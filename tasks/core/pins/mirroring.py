@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tasks.core import process, schema, untrusted
+from tasks.core import process, schema
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.pins import lock, renewing, resolving
 from tasks.core.pins.lock import Lock
@@ -127,7 +127,7 @@ def _copy(session: Session, plan: Copy) -> Copy:
     reason = ""
     for _ in range(ATTEMPTS):
         done = process.read(argv, env=engine.environment, check=False, timeout=COPY_SECONDS)
-        reason = untrusted.shown(done.reason().removeprefix("ERROR: ")) if done.returncode else ""
+        reason = resolving.refusal(done)
         if not reason:
             break
         process.note(f"  {reason}")

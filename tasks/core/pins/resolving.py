@@ -115,11 +115,19 @@ def ask_registry(engine: Engine, reference: str) -> Answer:
     except OutOfReach:
         return Answer((), reason=f"no answer within {ASK_SECONDS} s")
     if done.returncode != 0:
-        return Answer((), reason=untrusted.shown(done.reason().removeprefix("ERROR: ")))
+        return Answer((), reason=refusal(done))
     try:
         return told(json.loads(done.stdout))
     except (ValueError, Malformed) as problem:
         return Answer((), reason=f"what it answered cannot be read: {str(problem)[:120]}")
+
+
+def refusal(done: process.Completed) -> str:
+    """Why buildx failed, in its own words; "" if it did not."""
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    return untrusted.shown(lines[-1].removeprefix("ERROR: ") if lines else done.reason())
 
 
 def told(document: Mapping[str, Any]) -> Answer:
