@@ -32,8 +32,16 @@ CANNOT = {
     "requirements-dev.in": "it may find newer versions any day; the locked ones are what is tested",
 }
 
-#: By their exact text: commands that take minutes, or need emulation or fixed ports.
+#: By their exact text: commands that take minutes, or need emulation or fixed ports; and those about
+#: the target branch, which test_workflows.py runs in every lane.
 LONG = {
+    "git worktree add --detach target-branch HEAD",
+    "(cd target-branch && ./inv build.multistage --target '*-production')",
+    "(cd target-branch && ./inv compare.baseline --update --target '*-production')",
+    "./inv compare.baseline --target '*-production' --against target-branch/sizes.lock.json "
+    "--output sizes.md",
+    "./inv scan.all",
+    "./inv scan.all --allow-missing vulnerabilities --output scans.sarif --output scans.json",
     "./inv build.multiarch",
     "./inv build.multiarch --platform linux/arm64 --target backend-multiarch",
     "./inv build.multiarch --push --set REGISTRY=registry.example/team",
