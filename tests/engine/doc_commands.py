@@ -32,7 +32,7 @@ CANNOT = {
     "requirements-dev.in": "it may find newer versions any day; the locked ones are what is tested",
 }
 
-#: By their exact text: commands that take minutes, or need emulation or fixed ports; and those about
+#: By their exact text: commands that take minutes, or need emulation or fixed ports; and those of
 #: the target branch, which test_workflows.py runs in every lane.
 LONG = {
     "git worktree add --detach target-branch HEAD",
