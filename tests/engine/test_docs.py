@@ -50,7 +50,12 @@ class Shell:
     def __init__(self, root: Path, engine: Engine, registry: str) -> None:
         self.root, self.registry = root, registry
         self.done: dict[str, Ran] = {}
-        own = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "TOKEN": "a-token-of-somebody", "COLUMNS": "120"}
+        own = {
+            "PROJECT": PROJECT,
+            "REGISTRY": PREFIX,
+            "TOKEN": "a-token-of-somebody",
+            "COLUMNS": "120",
+        }
         path = f"{Path(engine.docker).parent}{os.pathsep}{os.environ['PATH']}"
         own |= {"DOCKER_HOST": engine.host, "PATH": path, "COMPOSE_PROJECT_NAME": PROJECT}
         self.environment = environment({**engine.environment, **own})

@@ -12,7 +12,6 @@ PAGE = ROOT / "docs/troubleshooting.md"
 #: Messages that are made elsewhere as a whole, by the file that hands them on: rows of theirs.
 HANDED_ON = {
     "tasks/core/checks.py": "could not install …: …",
-    "tasks/core/pins/aging.py": "… said nothing of …: …",
 }
 
 
