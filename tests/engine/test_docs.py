@@ -106,7 +106,7 @@ def shell(
         remove_images(client, PROJECT)
 
 
-@pytest.mark.parametrize("command", _parameters())
+@pytest.mark.parametrize("command", list(_parameters()))
 def test_it_does_what_the_page_says(command: Command, shell: Shell) -> None:
     with emulation_lock():
         ran = shell.run(command.words)
