@@ -140,7 +140,10 @@ def mirror(
     from tasks.core.render import pins as page
 
     sinks = formats.plan(asked.output_, asked.format_, page.FORMATS)
-    found = mirroring.mirror(asked.session(c), registry, Wanted(target, base, look_alikes))
+    now = asked.session(c)
+    found = mirroring.mirror(now, registry, Wanted(target, base, look_alikes))
+    if now.dry:
+        return
     formats.write(sinks, lambda name: page.mirrored(found, name))
     mirroring.demand(found)
 

@@ -65,8 +65,11 @@ def provide(session: Session, definition: Definition) -> Provided:
     needed = of(definition, session.engine.native_platform, unreachable)
     pinned = applying.apply(session, needed, _unnameable(definition, needed))
     contexts = dict(bases.ensure_bases(session.engine, pinned.rest, process.note))
+    others = {references.parse(need.reference).context_name for need in needed}
     for reference, image in pinned.images.items():
-        contexts[references.parse(reference).context_name] = f"{overlay.IMAGE}{image}"
+        own, *more = references.parse(reference).context_names
+        for name in (own, *(each for each in more if each not in others)):
+            contexts[name] = f"{overlay.IMAGE}{image}"
     frontends = {name: _frontend(target) or "" for name, target in definition.targets.items()}
     syntaxes = {k: pinned.images[v] for k, v in frontends.items() if v in pinned.images}
     return Provided(contexts, dict(_inlined(definition, unreachable)), syntaxes)
@@ -160,5 +163,5 @@ def _unnameable(definition: Definition, needed: Sequence[BaseNeed]) -> frozenset
         for target in definition.targets.values()
         for stage in dockerfile.stages(text_of(target) or "", target.args)
     }
-    names = {need.reference: references.parse(need.reference).context_name for need in needed}
-    return frozenset(reference for reference, name in names.items() if name in stages)
+    names = {need.reference: references.parse(need.reference).context_names for need in needed}
+    return frozenset(reference for reference, every in names.items() if stages & set(every))

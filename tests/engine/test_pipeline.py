@@ -144,6 +144,33 @@ def test_bake_by_hand_gives_the_same_targets(root: Path, engine: Engine, first: 
     assert by_hand <= set(ours["targets"])
 
 
+def test_compose_by_hand_builds_what_the_tasks_built(
+    root: Path, engine: Engine, client: DockerClient, first: Ran
+) -> None:
+    """No Slipway is about: the compose files alone, with the variables of the environment."""
+    hand = f"{PREFIX}.hand"
+
+    def compose(*words: str) -> str:
+        done = subprocess.run(
+            [engine.docker, "compose", *words],
+            cwd=root,
+            env={**environment({"REGISTRY": hand}), "VERSION": "latest", **engine.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout + done.stderr
+
+    services = ("frontend", "backend")
+    production = compose("-f", "compose.yaml", "--profile", "production", "config", "--images")
+    assert set(production.split()) == {f"{hand}/devops-{name}:latest" for name in services}
+    assert "target: debug" in compose("config")
+    cached = compose("--progress=plain", "build", "backend-dev")
+    client.images.remove(f"{hand}/devops-backend:debug")
+    assert "CACHED" in cached
+
+
 def test_clean_takes_all_that_is_ours_and_nothing_else(
     root: Path, client: DockerClient, first: Ran, foreign: str
 ) -> None:

@@ -243,6 +243,20 @@ def commit_if_any(root: Path) -> None:
         commit(root)
 
 
+def test_a_repository_within_this_one(repo: Path, find: Callable[..., Affected]) -> None:
+    inner = repo / "app/src/vendored"
+    inner.mkdir()
+    git(inner, "init", "--quiet")
+    (inner / "lib.c").write_text("int z;\n")
+    commit(inner)
+    assert set(find().targets) == {"app", "app-test"}
+    git(repo, "-c", "advice.addEmbeddedRepo=false", "add", "app/src/vendored")
+    git(repo, "commit", "--quiet", "--message", "x")
+    assert set(find("HEAD").targets) == set()
+    (inner / "lib.c").write_text("int y;\n")
+    assert set(find("HEAD").targets) == {"app", "app-test"}
+
+
 def test_reasons_say_what_and_hide_secrets(repo: Path, find: Callable[..., Affected]) -> None:
     swap(".env.example", "abc", "verysecret")(repo)
     swap(".env.example", "red", "blue")(repo)

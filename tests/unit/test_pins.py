@@ -342,19 +342,53 @@ class TestContexts:
             "node:22": f"docker-image://node:22@{OLD}",
             "tools": f"docker-image://alpine:3@{OLD}",
             "alpine:3": f"docker-image://alpine:3@{OLD}",
+            "latest": f"docker-image://host.example/latest:latest@{OLD}",
             "host.example/latest": f"docker-image://host.example/latest:latest@{OLD}",
             "docker/dockerfile:1": f"docker-image://docker/dockerfile:1@{OLD}",
         }
 
+    @pytest.mark.parametrize("base", ["node", "node:latest", "host.example/library/node"])
     def test_a_base_that_is_called_like_a_stage_is_not_replaced(
-        self, tmp_path: Path, registry: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+        self,
+        tmp_path: Path,
+        registry: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+        base: str,
     ) -> None:
         """BuildKit would take the pinned base for the stage, and leave out what the stage does."""
-        (tmp_path / lock.NAME).write_text(lock.written({"node:latest": PIN, "node": PIN}))
+        (tmp_path / lock.NAME).write_text(lock.written({base: PIN}))
         registry(Answer(PLATFORMS, OLD))
         monkeypatch.setattr(bases, "ensure_bases", lambda *_: {})
-        whole = definition(tmp_path, **{"dockerfile-inline": "FROM node AS node\nRUN true\n"})
+        whole = definition(tmp_path, **{"dockerfile-inline": f"FROM {base} AS node\nRUN true\n"})
         assert needs.provide(session_of(tmp_path), whole).contexts == {}
+
+
+def test_an_original_is_asked_for_past_the_mirror_of_look_alikes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under its usual name, and under another spelling that only the mirror understands."""
+    embedded = replace(ENGINE, kind="embedded")
+    stored = ("127.0.0.1:1/library/node:22", Stored(OLD, {"linux/amd64": OLD}))
+    known = ("node:22",)
+    monkeypatch.setattr(
+        bases, "look_alike", lambda _, name, digest=OLD: stored if name in known else None
+    )
+    monkeypatch.setattr(reach, "fresh", lambda *_: Answer(PLATFORMS, OLD))
+    monkeypatch.setattr(resolving, "ask_registry", lambda *_: Answer(PLATFORMS, NEW))
+    wanted = [NODE, BaseNeed("host.example/library/node:22"), BaseNeed("other:1")]
+    usual, spelled, other = resolving.current(embedded, wanted, date(2026, 1, 1))
+    assert usual.pin
+    assert (usual.pin.digest, usual.pin.lookalike) == (NEW, False)
+    assert spelled.pin
+    assert (spelled.pin.digest, spelled.pin.lookalike) == (OLD, True)
+    assert other.pin
+    assert not other.pin.lookalike
+    monkeypatch.setattr(resolving, "ask_registry", lambda *_: NO_NETWORK)
+    (usual,) = resolving.current(embedded, [NODE], date(2026, 1, 1))
+    assert usual.pin
+    assert usual.pin.lookalike
+    (usual,) = resolving.current(ENGINE, [NODE], date(2026, 1, 1))
+    assert usual.pin == Pin(OLD, lock.MEDIA_TYPES[1], PLATFORMS, date(2026, 1, 1))
 
 
 class TestRenewing:
@@ -458,7 +492,9 @@ class TestAging:
     def test_a_registry_out_of_reach(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found = Found("host.example/a:1", None, reason="no such host")
         rows = self.rows(tmp_path, monkeypatch, found, pins={"host.example/a:1": PIN})
-        with pytest.raises(OutOfReach, match=r"^host\.example said nothing of .*: no such host"):
+        with pytest.raises(
+            OutOfReach, match=r": host\.example gives no answer about .*: no such host"
+        ):
             aging.demand(rows, exit_code=False)
 
     def test_a_look_alike_says_nothing_of_the_original(

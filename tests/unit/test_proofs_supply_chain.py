@@ -217,6 +217,25 @@ class TestBase:
         assert status("pinned", bases=loose) is Status.SKIPPED
         assert status("pinned", policy=STRICT, bases=()) is Status.SKIPPED
 
+    def test_a_look_alike_is_not_what_is_pinned(self) -> None:
+        name = (f"node:22@{BASE}",)
+        said = verdict(
+            "pinned", policy=STRICT, bases=name, Labels={"dev.slipway.lookalike": "true"}
+        )
+        assert said.status is Status.FAILED
+        assert said.message.startswith("a look-alike stood in for its base")
+
+    def test_provenance_has_to_name_what_is_pinned(self) -> None:
+        """The lock moved on, or was not kept to, and the image says nothing of its base."""
+        pinned = (f"node:22-bookworm-slim@{OTHER}",)
+        built = provenance(material())
+        assert failure("base-digest", built, bases=pinned) == (
+            "node:22-bookworm-slim@sha256:000000000000 is asked for, provenance names "
+            "node:22-bookworm-slim@sha256:bbbbbbbbbbbb"
+        )
+        right = (f"node:22-bookworm-slim@{BASE}",)
+        assert status("base-digest", built, bases=right) is Status.PASSED
+
     def test_an_image_of_ones_own_from_scratch_has_no_base_to_name(self) -> None:
         for name in ("base-name", "base-digest", "pinned"):
             assert status(name, policy=STRICT, bases=("scratch",)) is Status.SKIPPED

@@ -38,7 +38,8 @@ def test_every_task_says_what_it_does_on_one_line() -> None:
         *("pipeline", "test", "build.multistage", "build.baseline", "build.targets"),
         *("build.print", "verify.production", "verify.tests", "report.sizes", "clean.all"),
         *("engine.status", "engine.up", "engine.down", "engine.settings"),
-        *("bases.list", "bases.make", "clean.images", "clean.containers"),
+        *("bases.list", "bases.make", "bases.pin", "bases.outdated", "bases.update"),
+        *("bases.mirror", "ci.affected", "clean.images", "clean.containers"),
         *("compare.images", "compare.sizes", "compare.baseline"),
     }
     assert all(len(line.split()) > 1 for line in lines if line.strip())

@@ -52,7 +52,11 @@ class Checkout:
         raw = _git(self.top, *_DIFF, "--ignore-submodules=none", self.base, "--")
         others = _git(self.top, "ls-files", "-z", "--others", "--exclude-standard")
         tracked = tuple(parse_raw(raw))
-        untracked = (Changed(path, "", "100644") for path in _split(others))
+        # A repository within this one, which is none of its submodules, ends with a slash.
+        untracked = (
+            Changed(path.rstrip("/"), "", SUBMODULE if path.endswith("/") else "100644")
+            for path in _split(others)
+        )
         return (*tracked, *untracked)
 
     def text(self, path: str) -> str | None:

@@ -82,7 +82,7 @@ def demand(rows: Sequence[Aged], *, exit_code: bool) -> None:
     if old:
         raise ProofFailed("; ".join([*old, *silent]))
     if silent:
-        raise OutOfReach("; ".join(silent))
+        raise OutOfReach(f"nothing is known of the digests of now: {'; '.join(silent)}")
 
 
 def _old(rows: Sequence[Aged]) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _silent(rows: Sequence[Aged]) -> Iterator[str]:
     for registry in dict.fromkeys(row.registry for row in rows if row.reason):
         asked = [row for row in rows if row.reason and row.registry == registry]
         names = ", ".join(row.reference for row in asked)
-        yield f"{registry} said nothing of {names}: {asked[0].reason}"
+        yield f"{registry} gives no answer about {names}: {asked[0].reason}"
 
 
 def _aged(known: Lock, found: Found, today: date) -> Aged:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tasks.core import process, schema, untrusted
+from tasks.core import process, schema
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.pins import lock, renewing, resolving
 from tasks.core.pins.lock import Lock
@@ -16,6 +16,8 @@ from tasks.core.provision.bases import BaseNeed
 from tasks.core.session import Session
 
 COPY_SECONDS = 1800
+#: A registry may refuse a layer that another copy brings it at the same moment.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,14 @@ def _copy(session: Session, plan: Copy) -> Copy:
         process.would_run(argv)
         return plan
     process.note(f"copying {plan.reference} to {plan.destination} …")
-    done = process.read(argv, env=engine.environment, check=False, timeout=COPY_SECONDS)
-    reason = untrusted.shown(done.reason().removeprefix("ERROR: ")) if done.returncode else ""
-    return _with(plan, reason or _arrived(session, plan, target))
+    reason = ""
+    for _ in range(ATTEMPTS):
+        done = process.read(argv, env=engine.environment, check=False, timeout=COPY_SECONDS)
+        reason = resolving.refusal(done)
+        if not reason:
+            break
+        process.note(f"  {reason}")
+    return replace(plan, reason=reason or _arrived(session, plan, target))
 
 
 def _arrived(session: Session, plan: Copy, target: str) -> str:
@@ -133,10 +140,6 @@ def _arrived(session: Session, plan: Copy, target: str) -> str:
     if answer.digest == plan.digest:
         return ""
     return f"its copy is {answer.digest or answer.reason}, not {plan.digest}"
-
-
-def _with(plan: Copy, reason: str) -> Copy:
-    return Copy(plan.reference, plan.source, plan.digest, plan.destination, plan.lookalike, reason)
 
 
 def _settings(

@@ -18,6 +18,8 @@ from tasks.core.pins.lock import Pin
 from tasks.core.provision import bases, reach, references, registry
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.provision.reach import Answer
+from tasks.core.provision.references import Reference
+from tasks.core.provision.registry import Stored
 from tasks.core.untrusted import Malformed
 
 ASK_SECONDS = 20
@@ -64,19 +66,33 @@ def _current(engine: Engine, today: date, need: BaseNeed) -> Found:
     """The original where it is in reach, else the look-alike that stands in for it here."""
     reference = references.parse(need.reference)
     stood_in = bases.look_alike(engine, need.reference)
-    # The embedded engine asks its mirror first, and that has the look-alike under the name.
-    hidden = stood_in is not None and engine.kind == "embedded"
-    answer = ask_registry(engine, need.reference) if hidden else reach.fresh(engine, reference)
-    if answer.can_be_had:
+    passed_off = None
+    if stood_in is not None and engine.kind == "embedded":
+        # This engine asks its mirror first, and that has the look-alike under the name.
+        answer = ask_registry(engine, need.reference)
+    else:
+        answer = reach.fresh(engine, reference)
+        passed_off = _passed_off(engine, reference, answer)
+    if answer.can_be_had and passed_off is None:
         pin = Pin(answer.digest, _kind(answer), answer.platforms, today)
         return _whole(need, Found(need.reference, pin, lock.pinned(need.reference, answer.digest)))
-    if stood_in is None:
+    place, stored = passed_off or stood_in or ("", None)
+    if stored is None:
         return Found(need.reference, None, reason=answer.reason or "no registry has it")
-    place, stored = stood_in
     # Look-alikes are written as OCI indexes, see provision/make.
     pin = Pin(stored.digest, lock.MEDIA_TYPES[0], tuple(stored.platforms), today, lookalike=True)
     found = Found(need.reference, pin, lock.pinned(place, stored.digest), answer.reason)
     return _whole(need, found)
+
+
+def _passed_off(engine: Engine, reference: Reference, answer: Answer) -> tuple[str, Stored] | None:
+    """The look-alike that ``answer`` is about: the mirror has it under other spellings, too.
+
+    A name with the default registry's host in front is one of them.
+    """
+    if engine.kind != "embedded" or not answer.digest:
+        return None
+    return bases.look_alike(engine, reference.context_names[-1], answer.digest)
 
 
 def _whole(need: BaseNeed, found: Found) -> Found:
@@ -99,11 +115,19 @@ def ask_registry(engine: Engine, reference: str) -> Answer:
     except OutOfReach:
         return Answer((), reason=f"no answer within {ASK_SECONDS} s")
     if done.returncode != 0:
-        return Answer((), reason=untrusted.shown(done.reason().removeprefix("ERROR: ")))
+        return Answer((), reason=refusal(done))
     try:
         return told(json.loads(done.stdout))
     except (ValueError, Malformed) as problem:
         return Answer((), reason=f"what it answered cannot be read: {str(problem)[:120]}")
+
+
+def refusal(done: process.Completed) -> str:
+    """Why buildx failed, in its own words; "" if it did not."""
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    return untrusted.shown(lines[-1].removeprefix("ERROR: ") if lines else done.reason())
 
 
 def told(document: Mapping[str, Any]) -> Answer:

@@ -30,6 +30,16 @@ class Reference:
         """What BuildKit looks a named context up by: the name without ``:latest``."""
         return self.text.removesuffix(":latest")
 
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Every name that BuildKit may look it up by: without the host, if it is the default one.
+
+        Which host that is, is BuildKit's to know; a context that nobody looks up does no harm.
+        """
+        tag = f":{self.tag}" if self.tag not in ("", "latest") else ""
+        short = f"{self.path.removeprefix('library/')}{tag}"
+        return tuple(dict.fromkeys((self.context_name, short)))
+
 
 def parse(text: str) -> Reference:
     """Take a name apart. Without tag and digest the tag is ``latest``."""
