@@ -33,6 +33,8 @@ LONG = {
     "./inv verify.multiarch registry.example/team/devops-backend:multiarch",
     "./inv verify.multiarch REF",
     "./inv verify.reproducible",
+    "./inv build.optimized --npmrc ./ci.npmrc --set CACHE=registry "
+    "--set REGISTRY=registry.example/team",
     "./inv compare.builds --runs 5",
     "./inv compare.builds --runs 5 && ./inv compare.variants",
     "./inv compare.builds --runs 5 && ./inv verify.production && ./inv compare.variants --update",

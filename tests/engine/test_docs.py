@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tasks.core.endpoint import Engine
 from tests import markdown
@@ -38,10 +39,9 @@ NEEDED = ("./inv pipeline", "./inv build.optimized")
 PATIENCE_SECONDS = 1500
 
 
-def _parameters() -> Iterator[object]:
-    for command in doc_commands.every():
-        marks = [pytest.mark.long] if command.words in LONG else []
-        yield pytest.param(command, id=f"{command.place} {command.words}", marks=marks)
+def _case(command: Command) -> ParameterSet:
+    marks = [pytest.mark.long] if command.words in LONG else []
+    return pytest.param(command, id=f"{command.place} {command.words}", marks=marks)
 
 
 class Shell:
@@ -50,7 +50,12 @@ class Shell:
     def __init__(self, root: Path, engine: Engine, registry: str) -> None:
         self.root, self.registry = root, registry
         self.done: dict[str, Ran] = {}
-        own = {"PROJECT": PROJECT, "REGISTRY": PREFIX, "TOKEN": "a token", "COLUMNS": "120"}
+        own = {
+            "PROJECT": PROJECT,
+            "REGISTRY": PREFIX,
+            "TOKEN": "a-token-of-somebody",
+            "COLUMNS": "120",
+        }
         path = f"{Path(engine.docker).parent}{os.pathsep}{os.environ['PATH']}"
         own |= {"DOCKER_HOST": engine.host, "PATH": path, "COMPOSE_PROJECT_NAME": PROJECT}
         self.environment = environment({**engine.environment, **own})
@@ -87,6 +92,7 @@ def shell(
     if engine.registry is None:
         cannot_run("the engine has no registry beside it")
     root = copy_repository(tmp_path_factory.mktemp("docs") / "repository")
+    # A copy: pages install into it, and `inv` makes it anew where requirements changed.
     shutil.copytree(sys.prefix, root / ".venv", symlinks=True)
     (root / "tests.yaml").write_text(STRUCTURE)
     (root / "ci.npmrc").write_text("fund=false\n")
@@ -106,7 +112,7 @@ def shell(
         remove_images(client, PROJECT)
 
 
-@pytest.mark.parametrize("command", _parameters())
+@pytest.mark.parametrize("command", list(map(_case, doc_commands.every())))
 def test_it_does_what_the_page_says(command: Command, shell: Shell) -> None:
     with emulation_lock():
         ran = shell.run(command.words)
