@@ -18,6 +18,13 @@ variable "PLATFORMS" { default = "linux/amd64,linux/arm64,linux/arm/v7" }
 variable "NODE_ENV" { default = "production" }
 variable "REACT_APP_API_URL" { default = "/api" }
 variable "CA_BUNDLE" { default = "" }
+variable "SCAN_GATE" { default = "off" }
+variable "SCAN_SEVERITY" { default = "HIGH" }
+variable "SCAN_IGNORE_UNFIXED" { default = "false" }
+variable "TRIVY_IMAGE" { default = "aquasec/trivy:0.72.0@sha256:cffe3f5161a47a6823fbd23d985795b3ed72a4c806da4c4df16266c02accdd6f" }
+variable "TRIVY_DB_REPOSITORY" { default = "" }
+variable "TRIVY_JAVA_DB_REPOSITORY" { default = "" }
+variable "TRIVY_OFFLINE" { default = "false" }
 
 # "devops-backend", "latest" -> "host/path/devops-backend:latest"
 function "image" {
@@ -81,6 +88,21 @@ target "_backend" {
   labels   = { "org.opencontainers.image.title" = "devops-backend" }
 }
 
+# The vulnerability gate of the images that ship: off, it is no stage of the build at all; on, it
+# runs anew in every build, because its database is another one every day.
+target "_gated" {
+  args = {
+    SCAN_GATE                = SCAN_GATE
+    SCAN_SEVERITY            = SCAN_SEVERITY
+    SCAN_IGNORE_UNFIXED      = SCAN_IGNORE_UNFIXED
+    TRIVY_IMAGE              = SCAN_GATE == "on" && TRIVY_IMAGE != "" ? TRIVY_IMAGE : "scratch"
+    TRIVY_DB_REPOSITORY      = TRIVY_DB_REPOSITORY
+    TRIVY_JAVA_DB_REPOSITORY = TRIVY_JAVA_DB_REPOSITORY
+    TRIVY_OFFLINE            = TRIVY_OFFLINE
+  }
+  no-cache-filter = SCAN_GATE == "on" ? ["scan-on"] : []
+}
+
 # ---- Baseline: the single-stage images to compare with ----------------------------------------
 
 target "frontend-baseline" {
@@ -102,7 +124,7 @@ target "backend-baseline" {
 # ---- Multistage -------------------------------------------------------------------------------
 
 target "_frontend-multistage" {
-  inherits   = ["_frontend"]
+  inherits   = ["_frontend", "_gated"]
   dockerfile = "Dockerfile.multistage"
   args       = { NGINX_IMAGE = NGINX_IMAGE }
 }
@@ -129,7 +151,7 @@ target "frontend-production" {
 }
 
 target "_backend-multistage" {
-  inherits   = ["_backend"]
+  inherits   = ["_backend", "_gated"]
   dockerfile = "Dockerfile.multistage"
   args       = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
 }
@@ -165,7 +187,7 @@ target "backend-production" {
 # ---- Multiarch: one image for every platform, none of it built under emulation ------------------
 
 target "_frontend-multiarch" {
-  inherits   = ["_frontend"]
+  inherits   = ["_frontend", "_gated"]
   dockerfile = "Dockerfile.multiarch"
   args       = { NGINX_IMAGE = NGINX_IMAGE }
 }
@@ -186,7 +208,7 @@ target "frontend-multiarch-debug" {
 }
 
 target "_backend-multiarch" {
-  inherits   = ["_backend"]
+  inherits   = ["_backend", "_gated"]
   dockerfile = "Dockerfile.multiarch"
   args       = { RUNTIME_IMAGE = RUNTIME_IMAGE == "" ? NODE_IMAGE : RUNTIME_IMAGE }
 }
@@ -209,7 +231,7 @@ target "backend-multiarch-debug" {
 # ---- Optimized: the smallest image, the quickest to build again ----------------------------------
 
 target "_frontend-optimized" {
-  inherits   = ["_frontend"]
+  inherits   = ["_frontend", "_gated"]
   dockerfile = "Dockerfile.optimized"
   args       = { NGINX_SLIM_IMAGE = NGINX_SLIM_IMAGE }
 }
@@ -229,7 +251,7 @@ target "frontend-optimized-debug" {
 }
 
 target "_backend-optimized" {
-  inherits   = ["_backend"]
+  inherits   = ["_backend", "_gated"]
   dockerfile = "Dockerfile.optimized"
   args = {
     DISTROLESS_IMAGE       = DISTROLESS_IMAGE

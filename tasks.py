@@ -10,8 +10,8 @@ __path__ = [str(Path(__file__).with_name("tasks"))]
 
 from invoke.collection import Collection
 
-from tasks import bases, build, builder, ci, clean, compare, engine, project, report, verify
+from tasks import bases, build, builder, ci, clean, compare, engine, project, report, scan, verify
 
-namespace = Collection(bases, build, builder, ci, clean, compare, engine, report, verify)
+namespace = Collection(bases, build, builder, ci, clean, compare, engine, report, scan, verify)
 namespace.add_task(project.pipeline)
 namespace.add_task(project.test)

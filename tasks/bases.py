@@ -35,7 +35,7 @@ def list_(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Show the base images that are needed, and their source."""
+    """Show the base images needed, and their source."""
     from tasks.core.provision import bases
 
     tables.choose(format_, ("text", "json"))
@@ -56,7 +56,7 @@ def make(
     env_file: str | None = None,
     profile: str | None = None,
 ) -> None:
-    """Make look-alikes of base images that no registry gives."""
+    """Make look-alikes of bases that no registry gives."""
     from tasks.core.provision import bases
 
     tables.choose(format_, ("text", "json"))

@@ -146,7 +146,7 @@ def variants(
     update: bool = False,
     asked: Written = WRITTEN,
 ) -> None:
-    """Show sizes, seconds, cache and proofs of every variant."""
+    """Show sizes, seconds, cache, proofs of each variant."""
     from tasks.core.rebuilds import running
     from tasks.core.render import variants as variants_table
 

@@ -156,3 +156,14 @@ def html(
     now = session.begin(c, env_file, profile, set_)
     page = drawing.html(gathering.gather(now, target, verdicts, record))
     output.emit(page, output_ or str(drawing.place(now.root)))
+
+
+@command(repeatable=_OUTPUTS, positional=["reference"], help={"reference": "Image, by name."})
+def attestations(c: Context, reference: str, asked: Written = WRITTEN) -> None:
+    """Read SBOM and provenance back from a registry."""
+    from tasks.core.render import attached as attached_table
+    from tasks.core.scanning import attached
+
+    sinks = formats.plan(asked.output_, asked.format_, attached_table.FORMATS)
+    found = attached.read(asked.session(c), reference)
+    formats.write(sinks, lambda name: attached_table.render(reference, found, name))

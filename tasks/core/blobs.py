@@ -9,7 +9,8 @@ import hashlib
 import io
 import posixpath
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
@@ -67,12 +68,22 @@ def read(chunks: Iterable[bytes], look: Look | None = None) -> Mapping[str, Blob
 
     Raises Malformed for a stream that is no tar archive, ends early, or is out of all proportion.
     """
+    with opened(chunks) as archive:
+        return _files(archive, look)
+
+
+@contextmanager
+def opened(chunks: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
+    """The tar stream ``chunks``, to be read once from its beginning to its end.
+
+    Raises Malformed, within the block too, for a stream that is no whole tar archive.
+    """
     stream = io.BufferedReader(_Chunks(chunks), PIECE_BYTES)
     try:
         with tarfile.open(
             fileobj=stream, mode="r|", bufsize=PIECE_BYTES, tarinfo=_Member
         ) as archive:
-            return _files(archive, look)
+            yield archive
     except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
         raise Malformed(f"is not a whole tar archive: {error or 'headers without end'}") from None
 

@@ -36,6 +36,7 @@ from tasks.core.history import Step, Trace
 from tasks.core.overlay import Additions
 from tasks.core.recording import Made, Recording
 from tasks.core.records import ImageRecord
+from tasks.core.scanning import gate, warning
 from tasks.core.session import Session
 from tasks.core.splitting import Plan
 
@@ -109,12 +110,16 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     definition = whole.whole(narrowed)
     needed, available = runnable.for_build(session, definition.targets.values(), wish.platforms)
     preflight.check(session, definition, push=wish.push, needed=needed, available=available)
+    if not session.dry:
+        warning.warn(session, definition)
     builder = _builder(session)
     wish = _suited(session, definition, wish, builder)
     nodes = _checked(definition, wish, builder)
-    additions = _additions(session, definition, wish)
+    given = gate.given(session, definition.targets.values())
+    additions = _additions(session, definition, wish, given.contexts)
     with _folder(wish) as folder:
         additions = needs.written(definition, additions, folder)
+        additions = replace(additions, policies=gate.written(given.policies, folder))
         plan = splitting.plan(
             definition, wanted, additions, folder, archived=wish.archived, nodes=nodes
         )
@@ -204,7 +209,9 @@ def _caches(session: Session, definition: Definition, wish: Wish) -> dict[str, c
     }
 
 
-def _additions(session: Session, definition: Definition, wish: Wish) -> Additions:
+def _additions(
+    session: Session, definition: Definition, wish: Wish, contexts: Mapping[str, str]
+) -> Additions:
     """What is laid over the bake file, from the settings and from what this machine has."""
     settings = session.settings
     caches = _caches(session, definition, wish)  # before minutes go into making bases
@@ -213,7 +220,7 @@ def _additions(session: Session, definition: Definition, wish: Wish) -> Addition
         project=settings.project,
         ca_bundle=settings["CA_BUNDLE"],
         npmrc=settings["NPMRC"],
-        contexts=provided.contexts,
+        contexts={**provided.contexts, **contexts},
         inlines=provided.inlines,
         syntaxes=provided.syntaxes,
         environ=os.environ,

@@ -51,6 +51,15 @@ def bake(
     )
 
 
+def check(
+    docker: str, files: Sequence[str], names: Sequence[str], *, readable: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Check the Dockerfiles of ``names`` without building, with the overlay from standard input."""
+    allowed = (f"--allow=fs.read={path}" for path in readable)
+    bake_ = (docker, "buildx", "bake", *_files((*files, STDIN)), *allowed)
+    return (*bake_, "--progress=quiet", "--call=check,format=json", *names)
+
+
 def history_list(docker: str) -> tuple[str, ...]:
     """List what BuildKit remembers of past builds, one JSON object a line, newest first."""
     return (docker, "buildx", "history", "ls", "--format", "json")

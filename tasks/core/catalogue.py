@@ -15,6 +15,7 @@ from tasks.core.proofs import (
     users,
 )
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.scanning import findings
 
 #: Families in the order of what is asked first: does it run, is it safe, is it ours, is it small?
 FAMILIES = (
@@ -36,4 +37,5 @@ _EVERY: tuple[Proof, ...] = (
     *accepting.PROOFS,
 )
 CATALOGUE = tuple(sorted(_EVERY, key=lambda proof: FAMILIES.index(proof.family)))
-IDS: tuple[str, ...] = tuple(proof.id for proof in CATALOGUE)
+#: What a policy may name. Scans are no proofs, but their findings are accepted in the same way.
+IDS: tuple[str, ...] = (*(proof.id for proof in CATALOGUE), *findings.IDS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from tasks.core.builders import Builder
 from tasks.core.definitions import Definition
 from tasks.core.errors import BuildFailed, OutOfReach
 from tasks.core.history import Failure
+from tasks.core.scanning import stage
 from tasks.core.session import Session
 
 ANSWER_SECONDS = 20
 #: On a busy machine the history knows of a failure a little after buildx does.
 HISTORY_SECONDS, AGAIN_SECONDS = 1.5, 0.3
+#: What a step mounts is longer than what it runs, and says nothing of why it failed.
+_MOUNTS = re.compile(r"--mount=\S+\s+")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def explain(
             for engine in engines:
                 failed = history.failure(engine, since, session.root, files)
                 if failed:
-                    return Explained(BuildFailed(told(failed)), failed)
+                    line = told(failed)
+                    error = stage.unable(failed, line) or BuildFailed(line)
+                    return Explained(error, failed)
             if time.monotonic() > until:
                 return Explained(BuildFailed("the build failed: buildx says above why"))
             time.sleep(AGAIN_SECONDS)
@@ -87,7 +93,8 @@ def lost(builder: Builder, platforms: Sequence[str]) -> str:
 def told(failed: Failure) -> str:
     """A failed step in one line that steers no terminal."""
     said = f" ({failed.log[-1].strip()})" if failed.log else ""
-    place = f" at {failed.step}" if failed.step else ""
+    step = _MOUNTS.sub("", failed.step)
+    place = f" at {step}" if step else ""
     line = process.plain(f"the build failed{place}: {failed.reason}{said}")
     return " ".join(line.split())
 

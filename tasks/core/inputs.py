@@ -83,7 +83,7 @@ def _files(
     known: Mapping[str, Seen],
     found: dict[str, Seen],
 ) -> Iterator[tuple[str, str]]:
-    for count, (path, entry) in enumerate(_walk(context, "", ignored, wanted)):
+    for count, (path, entry) in enumerate(walk(context, "", ignored, wanted)):
         if count >= MAX_FILES:
             raise TooMany
         status = entry.stat(follow_symlinks=False)
@@ -102,7 +102,7 @@ def _files(
             yield path, f"{mode} "
 
 
-def _walk(
+def walk(
     folder: Path | str, prefix: str, ignored: Patterns, wanted: Patterns
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """What a context has that is wanted and not ignored; folders too."""
@@ -119,7 +119,7 @@ def _walk(
             not out or ignored.may_spare_below(path)
         )
         if is_folder and deeper:
-            yield from _walk(entry.path, f"{path}/", ignored, wanted)
+            yield from walk(entry.path, f"{path}/", ignored, wanted)
 
 
 def _digest(path: str) -> str:

@@ -19,6 +19,7 @@ from tasks.core.provision import references
 PROJECT_LABEL = "dev.slipway.project"
 CA_SECRET = "ca"  # noqa: S105 - the secret's id, not its value
 NPMRC_SECRET = "npmrc"  # noqa: S105 - the same
+SCAN_SECRET = "scan"  # noqa: S105 - no secret at all, but what a build's cache must not hang on
 #: What would begin a template; and a lone dollar: bake first takes its standard input for a compose
 #: file, and complains of a variable that is called like the rest of a password.
 _ESCAPES = {"${": "$${", "%{": "%%{", "$": '${"$"}'}
@@ -38,8 +39,8 @@ class Additions:
     optional secrets; ``contexts`` are base images by reference that come from somewhere else on
     this machine; ``environ`` is where the proxies stand. By target: ``dockerfiles`` (paths) or
     ``inlines`` (text) to be read instead of its own, ``caches``, ``outputs`` (what the image is
-    exported to), ``platforms`` (where it names none), ``syntaxes`` (the image of its frontend).
-    ``attestations`` are for every target.
+    exported to), ``platforms`` (where it names none), ``syntaxes`` (the image of its frontend),
+    ``policies`` (files with what the gate accepts). ``attestations`` are for every target.
     """
 
     project: str
@@ -52,6 +53,7 @@ class Additions:
     caches: Mapping[str, Cache] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
     syntaxes: Mapping[str, str] = field(default_factory=dict)
     attestations: tuple[Mapping[str, str], ...] = ()
 
@@ -79,11 +81,17 @@ def serialise(overlay: Mapping[str, Any]) -> str:
 
 
 def readable(targets: Mapping[str, Target], overlay: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files and folders that bake has to be allowed to read: secrets and local caches."""
+    """The files and folders that bake may read: secrets, local caches, contexts of ours."""
     secrets = [secret for target in targets.values() for secret in target.secrets]
     secrets += _entries(overlay, "secret")
     found = {
         entry["src"] for entry in (*secrets, *_entries(overlay, "cache-from")) if entry.get("src")
+    }
+    found |= {
+        place
+        for entry in overlay["target"].values()
+        for place in entry.get("contexts", {}).values()
+        if place.startswith("/")
     }
     return tuple(sorted(found))
 
@@ -143,7 +151,12 @@ def _contexts(target: Target, contexts: Mapping[str, str]) -> dict[str, str]:
 
 def _secrets(target: Target, additions: Additions) -> Iterator[dict[str, str]]:
     known = {secret.get("id") for secret in target.secrets}
-    for name, path in ((CA_SECRET, additions.ca_bundle), (NPMRC_SECRET, additions.npmrc)):
+    files = {
+        CA_SECRET: additions.ca_bundle,
+        NPMRC_SECRET: additions.npmrc,
+        SCAN_SECRET: additions.policies.get(target.name, ""),
+    }
+    for name, path in files.items():
         if path and name not in known:
             yield {"type": "file", "id": name, "src": path}
 

@@ -18,6 +18,13 @@ from tasks.core import envfile, masking
 
 EXAMPLE = ".env.example"
 ENGINES = ("auto", "system", "embedded")
+SWITCH, TRUTH = ("off", "on"), ("false", "true")
+#: How grave a finding of a scan is, in trivy's words.
+SEVERITIES = ("UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL")
+#: The scanner: by its digest, because it sees everything; the tag is for people.
+SCANNER = (
+    "aquasec/trivy:0.72.0@sha256:cffe3f5161a47a6823fbd23d985795b3ed72a4c806da4c4df16266c02accdd6f"
+)
 CACHES = ("off", "registry", "local", "gha", "inline")
 BASES_LOCKS = ("auto", "required", "off")
 PROVENANCES = ("off", "min", "max")
@@ -55,6 +62,7 @@ _IMAGE = re.compile(
     rf"(?:{_HOST}/)?{_PATH}(?:/{_PATH})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(?:@sha256:[0-9a-f]{64})?\Z"
 )
+_IMAGE_FORM = "an image reference like name:tag, host/name:tag@sha256:…"
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
 )
@@ -171,6 +179,16 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
         Variable("CACHE_DIR", str(root / ".slipway" / "build-cache"), path=True),
         Variable("PROVENANCE", "off", _one_of(PROVENANCES)),
         Variable("SBOM", "off", _check_sbom),
+        Variable("SCAN_GATE", "off", _one_of(SWITCH)),
+        Variable("SCAN_SEVERITY", "HIGH", _one_of(SEVERITIES)),
+        Variable("SCAN_IGNORE_UNFIXED", "false", _one_of(TRUTH)),
+        Variable("TRIVY_IMAGE", SCANNER, _check_by_name("TRIVY_IMAGE")),
+        Variable("TRIVY_DB_REPOSITORY", "", _check_by_name("TRIVY_DB_IMAGE")),
+        Variable("TRIVY_JAVA_DB_REPOSITORY", "", _check_by_name("TRIVY_DB_IMAGE")),
+        Variable("TRIVY_DB", "", _check_folder, path=True),
+        Variable("TRIVY_OFFLINE", "false", _one_of(TRUTH)),
+        Variable("HADOLINT_IMAGE", "", _matches(_IMAGE, _IMAGE_FORM)),
+        Variable("SYFT_IMAGE", "", _matches(_IMAGE, _IMAGE_FORM)),
         Variable("BUILDER", "", _matches(_BUILDER, "a builder's name, see: inv builder.list")),
         Variable("ENGINE", "auto", _one_of(ENGINES)),
         Variable("PROFILE", "", _matches(_PROFILE, "letters, digits, '_', '-'")),
@@ -179,7 +197,7 @@ def _builtin(root: Path) -> tuple[Variable, ...]:
 
 def _check_by_name(name: str) -> Check | None:
     if name.endswith("_IMAGE"):
-        return _matches(_IMAGE, "an image reference like name:tag, host/name:tag@sha256:…")
+        return _matches(_IMAGE, _IMAGE_FORM)
     return None
 
 
@@ -237,3 +255,9 @@ def _check_file(value: str) -> str | None:
     if os.access(value, os.R_OK) and Path(value).is_file():
         return None
     return f"{value!r} is not a file that can be read"
+
+
+def _check_folder(value: str) -> str | None:
+    if os.access(value, os.R_OK | os.X_OK) and Path(value).is_dir():
+        return None
+    return f"{value!r} is not a folder that can be read"

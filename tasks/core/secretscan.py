@@ -44,8 +44,19 @@ class SecretInspector:
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         self._needles = secretforms.needles(secrets or {})
 
+    @classmethod
+    def of(cls, needles: Sequence[Needle]) -> SecretInspector:
+        """An inspector for needles that were made already."""
+        made = cls()
+        made._needles = tuple(needles)
+        return made
+
     def open(self, entry: FileEntry, head: bytes) -> _Scan | None:
         """A probe for every file that is not empty."""
+        return self.probe(head)
+
+    def probe(self, head: bytes) -> _Scan | None:
+        """The same for a file that is known by its beginning alone."""
         return _Scan(self._needles, head[:3] == GZIP) if head else None
 
     def scan(self, text: str) -> tuple[Hit, ...]:

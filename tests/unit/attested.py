@@ -7,6 +7,7 @@ from typing import Any
 
 from tasks.core import contents
 from tasks.core.contents import Contents
+from tasks.core.entries import Inspector
 from tasks.core.proofs import supply_chain
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded, pieces
@@ -54,6 +55,7 @@ def image(
     *statements: Attached,
     layers: Sequence[bytes] = (layer(file("app", b"1")),),
     annotations: Mapping[str, Any] | None = None,
+    inspectors: Sequence[Inspector] = supply_chain.INSPECTORS,
     **settings: Any,
 ) -> Contents:
     """An image with ``statements``; ``settings`` change its config."""
@@ -76,7 +78,7 @@ def image(
         listed.append({**described, "platform": nowhere})
     top = layout.add(encoded({"manifests": listed}), INDEX)
     archive = archives.tar(layout.files([top]))
-    [read] = contents.read(pieces(archive, 50_000), "app:1", supply_chain.INSPECTORS)
+    [read] = contents.read(pieces(archive, 50_000), "app:1", inspectors)
     return read
 
 

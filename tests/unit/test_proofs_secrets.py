@@ -28,6 +28,8 @@ NAMED = {"NPM_TOKEN": VALUE}
 KEY = b"-----BEGIN RSA PRIVATE" + b" KEY-----\n" + b"MIIEpAIBAAKCAQEA" * 4 + b"\n"
 GITHUB = b"ghp" + b"_" + b"a1B2" * 9
 AWS = b"AKIA" + b"ABCDEFGHIJ234567"
+#: In pieces, as all of them: scan.secrets looks at this file too.
+LOGGED_IN = b'"dXNlcjpwYXNz"}}}'
 LOGIN = b"//npm.example/:_auth" + b"Token=0123456789abcdef"
 
 
@@ -55,12 +57,12 @@ class TestKinds:
             (KEY.replace(b"\n", b"\\n"), "private-keys"),
             (KEY.replace(b"RSA", b"OPENSSH"), "private-keys"),
             (GITHUB, "tokens"),
-            (b'{"auths": {"r.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
+            (b'{"auths": {"r.example": {"auth": ' + LOGGED_IN, "tokens"),
             (b"npm" + b"_" + b"a1B2" * 9, "npmrc"),
             (LOGIN, "npmrc"),
             (b'x = "line\\n' + GITHUB + b'"', "tokens"),
             (b"?token%3D" + GITHUB, "tokens"),
-            (b'{"auths": {"a.example": {}, "b.example": {"auth": "dXNlcjpwYXNz"}}}', "tokens"),
+            (b'{"auths": {"a.example": {}, "b.example": {"auth": ' + LOGGED_IN, "tokens"),
             (AWS, "cloud-keys"),
             (b"AWS_SECRET_ACCESS" + b"_KEY=" + b"wJalrXUtnF" * 4, "cloud-keys"),
             (b"aws_secret_access" + b"_key = " + b"wJalrXUtnF" * 4, "cloud-keys"),
@@ -236,7 +238,8 @@ class TestForms:
         assert list(failed(prove(held))) == ["tokens"]
 
     def test_what_an_npmrc_assigns_is_searched_for_by_itself(self) -> None:
-        named = {"npmrc": "registry=https://npm.example\n//npm.example/:_authToken=canary-123456\n"}
+        login = "//npm.example/:_authToken" + "=canary-123456"
+        named = {"npmrc": f"registry=https://npm.example\n{login}\n"}
         held = image(layer(file("f", b"see canary-123456")), named=named)
         assert list(failed(prove(held, named))) == ["values"]
         plain = image(layer(file("f", b"https://npm.example")), named=named)

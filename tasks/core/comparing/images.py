@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tasks.core import packages
-from tasks.core.comparing import configs, files, inventory, layers
+from tasks.core.comparing import bills, configs, files, inventory, layers
+from tasks.core.comparing.bills import BillInspector
 from tasks.core.comparing.configs import ConfigChange
 from tasks.core.comparing.files import FileChange
 from tasks.core.comparing.inventory import PackageChange
@@ -14,9 +15,11 @@ from tasks.core.comparing.layers import SAME, LayerChange
 from tasks.core.contents import Contents, shown
 from tasks.core.digesting import DigestInspector
 from tasks.core.entries import Inspector, Kind
-from tasks.core.packages import PackageInspector
+from tasks.core.packages import Package, PackageInspector
 
-INSPECTORS: tuple[Inspector, ...] = (DigestInspector(), PackageInspector())
+INSPECTORS: tuple[Inspector, ...] = (DigestInspector(), PackageInspector(), BillInspector())
+#: Where the packages that are compared come from.
+NOTES, SBOMS = "package managers' notes", "attached SBOMs"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Comparison:
     packages: tuple[PackageChange, ...]
     config: tuple[ConfigChange, ...]
     remarks: tuple[str, ...] = ()
+    #: NOTES or SBOMS.
+    packages_from: str = NOTES
 
     @property
     def differs(self) -> bool:
@@ -56,22 +61,47 @@ class Comparison:
 def compare(before: Contents, after: Contents, secrets: Collection[str] = ()) -> Comparison:
     """What differs; both were read with INSPECTORS. ``secrets`` are masked wherever they stand."""
     here, there = packages.installed(before), packages.installed(after)
+    came_from, listed_here, listed_there = _packages(before, after, here.packages, there.packages)
     changed = files.changes(before, after)
     listed = layers.changes(before, after, secrets)
-    unread = [shown(path) for each in (here, there) for path in each.unread]
+    unread = (
+        []
+        if came_from == SBOMS
+        else [shown(path) for each in (here, there) for path in each.unread]
+    )
     remarks = [f"{path} tells of more packages than are compared" for path in unread]
+    if came_from == SBOMS:
+        remarks.append("Packages are those of the SBOMs that are attached to both images.")
+    elif bills.of(before) or bills.of(after):
+        remarks.append(
+            "Packages are what package managers noted: an SBOM is attached to one image only."
+        )
     if not changed and any(one.change != SAME for one in listed):
         remarks.append("Layers differ although they make the same files: other dates, or order.")
     return Comparison(
         platform=before.platform,
-        before=_side(before, len(here.packages)),
-        after=_side(after, len(there.packages)),
+        before=_side(before, len(listed_here)),
+        after=_side(after, len(listed_there)),
         layers=listed,
         files=changed,
-        packages=inventory.changes(here.packages, there.packages),
+        packages=inventory.changes(listed_here, listed_there),
         config=configs.changes(before.config, after.config, secrets),
         remarks=tuple(remarks),
+        packages_from=came_from,
     )
+
+
+def _packages(
+    before: Contents,
+    after: Contents,
+    noted_before: tuple[Package, ...],
+    noted_after: tuple[Package, ...],
+) -> tuple[str, tuple[Package, ...], tuple[Package, ...]]:
+    """Where the packages come from, and those of both: lists of one kind alone compare."""
+    here, there = bills.of(before), bills.of(after)
+    if here is None or there is None:
+        return NOTES, noted_before, noted_after
+    return SBOMS, bills.weighed(here, noted_before), bills.weighed(there, noted_after)
 
 
 def _side(contents: Contents, known: int) -> Side:

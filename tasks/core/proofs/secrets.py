@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.core import schema, secretforms, untrusted
+from tasks.core import secretforms, secretnames, untrusted
 from tasks.core.contents import Contents, shown
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.secretforms import CLOUD_KEY, NPMRC, PRIVATE_KEY, TOKEN
@@ -21,12 +21,6 @@ VARIABLE = "variable"
 _ASSIGNED = re.compile(r"(?:^|[\s|])([A-Za-z_][A-Za-z0-9_]*)=([^\s]+)")
 #: Entries whose names are searched as one text.
 _NAMES_AT_ONCE = 10_000
-#: What is no secret under any name: nothing, what a shell puts in later, where something lies.
-_HARMLESS = re.compile(r"[\"']{2}[;)]*|[\"']?[$`].*|[;&|)\\].*", re.S)
-_PLACE = re.compile(r"_(FILE|PATH|DIR|SOCK)$", re.I)
-#: Official images name the keys that their releases are signed with by fingerprint.
-_PUBLIC_KEY = re.compile(r"(^|_)GPG_KEYS?$", re.I)
-_FINGERPRINTS = re.compile(r"[\"']?([0-9A-F]{16,40}[\s\"']*)+")
 _SEEN = (
     "Every layer is searched as it was written, so what a later layer removes is found too, names "
     "of files, and config, history, labels, environment, annotations and attestations."
@@ -157,23 +151,14 @@ def _variables(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     environment = section.get("Env") if isinstance(section, dict) else None
     for pair in environment if isinstance(environment, list) else ():
         name, _, value = str(pair).partition("=")
-        if value and _tells(name, value):
+        if value and secretnames.tells(name, value):
             yield "config.Env", name
     history = config.get("history")
     for number, step in enumerate(history if isinstance(history, list) else ()):
         created = step.get("created_by") if isinstance(step, dict) else ""
         for name, value in _ASSIGNED.findall(str(created or "")):
-            if _tells(name, value) and not _HARMLESS.fullmatch(value):
+            if secretnames.tells(name, value) and not secretnames.is_harmless(value):
                 yield f"history, step {number + 1}", name
-
-
-def _tells(name: str, value: str) -> bool:
-    """Whether a variable gives a secret away, by its name; some names are of public things."""
-    if _PLACE.search(name) and value.lstrip("\"'").startswith("/"):
-        return False
-    if _PUBLIC_KEY.search(name) and _FINGERPRINTS.fullmatch(value):
-        return False
-    return schema.is_secret(name)
 
 
 def _unread(contents: Contents) -> Iterator[str]:

@@ -97,7 +97,8 @@ def _parts(written: _Written, one: Comparison) -> Iterator[str]:
         yield written.heading(f"files and folders: {_counted(each.change for each in one.files)}")
         yield written.table(FILES, [_file(each) for each in sorted(one.files, key=_order)])
     if one.packages:
-        yield written.heading(f"packages: {_counted(each.change for each in one.packages)}")
+        counted = _counted(each.change for each in one.packages)
+        yield written.heading(f"packages: {counted} (from {one.packages_from})")
         yield written.table(PACKAGES, [_package(each) for each in sorted(one.packages, key=_order)])
     if one.config:
         yield written.heading(f"config: {len(one.config)} different")

@@ -50,6 +50,7 @@ def _platform(one: Comparison) -> dict[str, Any]:
         "packages": [
             {**_pair(each), "difference_bytes": each.difference_bytes} for each in one.packages
         ],
+        "packages_from": one.packages_from,
         "config": [_pair(each) for each in one.config],
         "remarks": list(one.remarks),
     }

@@ -116,7 +116,7 @@ def _results(
                 "ruleId": verdict.proof,
                 "ruleIndex": numbers[verdict.proof],
                 "level": LEVELS[verdict.severity],
-                "message": {"text": _message(f"{_image(verdict)}: {text}")},
+                "message": {"text": plain(f"{_image(verdict)}: {text}")},
                 "locations": [_location(verdict, text, uri)],
                 "partialFingerprints": {"primaryLocationLineHash": f"{digest}:{seen[digest]}"},
                 "properties": {
@@ -162,7 +162,7 @@ def _skipped(verdict: Verdict, numbers: Mapping[str, int]) -> dict[str, Any]:
     """Nothing was proven: a document that is silent about it would mislead."""
     return {
         "level": "note",
-        "message": {"text": _message(f"{_image(verdict)}: skipped: {verdict.message}")},
+        "message": {"text": plain(f"{_image(verdict)}: skipped: {verdict.message}")},
         "associatedRule": {"id": verdict.proof, "index": numbers[verdict.proof]},
     }
 
@@ -171,6 +171,6 @@ def _image(verdict: Verdict) -> str:
     return f"{verdict.target} ({verdict.platform})" if verdict.platform else verdict.target
 
 
-def _message(text: str) -> str:
+def plain(text: str) -> str:
     """A message in which nothing is a link: `[text](address)` is one in SARIF too."""
     return text.replace("](", "] (")

@@ -1,0 +1,1 @@
+"""What scans find: vulnerable packages, bad Dockerfiles, secrets before they are sent."""
