@@ -95,7 +95,7 @@ target "_gated" {
     SCAN_GATE                = SCAN_GATE
     SCAN_SEVERITY            = SCAN_SEVERITY
     SCAN_IGNORE_UNFIXED      = SCAN_IGNORE_UNFIXED
-    TRIVY_IMAGE              = TRIVY_IMAGE == "" ? "scratch" : TRIVY_IMAGE
+    TRIVY_IMAGE              = SCAN_GATE == "on" && TRIVY_IMAGE != "" ? TRIVY_IMAGE : "scratch"
     TRIVY_DB_REPOSITORY      = TRIVY_DB_REPOSITORY
     TRIVY_JAVA_DB_REPOSITORY = TRIVY_JAVA_DB_REPOSITORY
     TRIVY_OFFLINE            = TRIVY_OFFLINE

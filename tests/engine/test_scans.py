@@ -247,6 +247,15 @@ def test_an_sbom_of_each_platform(root: Path, location: str, pushed: str, tmp_pa
     assert "nginx" in {each["name"] for each in contained.json()["components"]}
 
 
+def test_attached_sboms_are_what_is_compared(root: Path, location: str, pushed: str) -> None:
+    words = ("compare.images", pushed, pushed, "--platform", TWO[0], "--format", "json")
+    ran = run(root, location, *words)
+    assert ran.code == 0, ran.err
+    [found] = ran.json()["platforms"]
+    assert found["packages_from"] == "attached SBOMs"
+    assert found["from"]["packages"] > 0
+
+
 def test_all_that_can_run(root: Path, location: str, pushed: str, tmp_path: Path) -> None:
     assert pushed
     report = tmp_path / "scans.sarif"

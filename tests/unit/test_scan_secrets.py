@@ -162,6 +162,20 @@ class TestScan:
             "the working tree was not searched" in note for note in scan(root, monkeypatch).notes
         )
 
+    def test_a_checkout_that_git_cannot_read_is_no_pass(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = session(root, monkeypatch)
+        (root / ".git").write_text("gitdir: nowhere\n")
+        with pytest.raises(OutOfReach, match="git cannot list the files of the working tree"):
+            secrets.scan(now, (), Rules())
+
+    def test_no_name_of_a_file_steers_a_terminal(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (root / "api/a\x1b[31m").write_bytes(TOKEN)
+        assert all(place.isprintable() for place in there(scan(root, monkeypatch)))
+
     def test_a_link_leads_nowhere(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         outside = root / "outside"
         outside.write_bytes(KEY)

@@ -7,20 +7,26 @@ import io
 import json
 import re
 import tarfile
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tasks.core.errors import OutOfReach
 from tasks.core.history import Failure
 from tasks.core.policy import Accepted
-from tasks.core.scanning import layouts, rego, scanner, stage, trivy
+from tasks.core.scanning import database, layouts, rego, scanner, stage, trivy
 from tasks.core.scanning.findings import Severity
 from tasks.core.scanning.layouts import NoLayout
 from tasks.core.untrusted import Malformed
+from tests.scanner import database as test_database
 from tests.unit.test_startup import ROOT
+
+if TYPE_CHECKING:
+    from tasks.core.session import Session
 
 DATA = Path(__file__).parents[1] / "data"
 REPORT = (DATA / "trivy-image.json").read_bytes()
@@ -205,3 +211,31 @@ def test_nothing_is_written_but_blobs(tmp_path: Path) -> None:
         layouts.unpack(archived({"manifest.json": b"[]"}), tmp_path / "docker")
     with pytest.raises(Malformed):
         layouts.unpack([b"x" * 700], tmp_path / "none")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As much of a session as finding a database takes."""
+
+    settings: dict[str, str]
+
+
+def loaded(folder: Path) -> dict[str, Path]:
+    session = cast("Session", Settings({"TRIVY_DB": str(folder)}))
+    return dict(database.loaded(session))
+
+
+def test_a_database_is_a_cache_of_trivys_or_its_own_folder(tmp_path: Path) -> None:
+    made = test_database.write(tmp_path)
+    assert loaded(made) == {"db": made / "db", "java-db": made / "java-db"}
+    assert loaded(made / "db") == {"db": made / "db"}
+    database.demand(made)
+
+
+def test_a_folder_without_a_database_is_no_pass(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "trivy.db").write_bytes(b"half of it")
+    with pytest.raises(OutOfReach, match=r"does not hold trivy.db and metadata.json"):
+        loaded(tmp_path)
+    with pytest.raises(OutOfReach, match="there is no vulnerability database in"):
+        database.demand(tmp_path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import policyfile
+from tasks.core import policyfile, untrusted
 from tasks.core.definitions import Target
 from tasks.core.policy import Accepted
 from tasks.core.scanning import leaks, sending
@@ -35,6 +35,7 @@ def finding(place: str, leak: Leak, ways: Ways, root: Path, mark: str) -> Findin
     likely = leak.rule in LIKELY
     severity = Severity.HIGH if likely or not ways.contexts else Severity.CRITICAL
     told = ", ".join(_told(ways, root))
+    place = place if place.isprintable() else untrusted.shown(place, 8 * len(place))
     return Finding(
         SECRETS, leak.rule, severity, f"{leak.name}: {told}", place, line=leak.line, mark=mark
     )

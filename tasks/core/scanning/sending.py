@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tasks.core import ignoring, inputs, process
 from tasks.core.definitions import REMOTE, Target
+from tasks.core.errors import OutOfReach
 
 GIT_SECONDS = 60
 #: Everything that is not ignored: which of it a step takes, the next edit of a Dockerfile decides.
@@ -33,7 +34,7 @@ class Context:
 class Tree:
     """The files of the working tree that git tracks, and those that it neither tracks nor ignores.
 
-    ``problem`` says why neither is known.
+    ``problem`` says why there are none.
     """
 
     tracked: frozenset[str] = frozenset()
@@ -65,17 +66,14 @@ def files(context: Context) -> Iterator[Path]:
 
 
 def tree(root: Path) -> Tree:
-    """What git knows of the working tree at ``root``."""
-    try:
-        tracked = _listed(root, "--cached")
-        loose = _listed(root, "--others", "--exclude-standard")
-    except Unknown as problem:
-        return Tree(problem=str(problem))
-    return Tree(tracked, loose - tracked)
+    """What git knows of the working tree at ``root``; nothing outside of a checkout.
 
-
-class Unknown(Exception):
-    """git does not answer; the message says why."""
+    Raises OutOfReach where there is a checkout that git cannot read.
+    """
+    if not any((folder / ".git").exists() for folder in (root, *root.resolve().parents)):
+        return Tree(problem="it is no git checkout")
+    tracked = _listed(root, "--cached")
+    return Tree(tracked, _listed(root, "--others", "--exclude-standard") - tracked)
 
 
 def is_regular(path: Path) -> bool:
@@ -106,5 +104,6 @@ def _listed(root: Path, *which: str) -> frozenset[str]:
         ("git", "ls-files", "-z", *which), cwd=root, timeout=GIT_SECONDS, check=False
     )
     if done.returncode != 0:
-        raise Unknown(done.reason())
+        reason = process.plain(done.reason())
+        raise OutOfReach(f"git cannot list the files of the working tree: {reason}")
     return frozenset(filter(None, done.stdout.split("\0")))
