@@ -25,6 +25,10 @@ CANNOT = {
     "trivy image --download-java-db-only --cache-dir trivy-cache": "the same",
     "./inv build.multiarch --push --set PROVENANCE=max --set SBOM=on": "no registry here has the "
     "generator's image; test_scans.py has one of its own",
+    "./inv build.multistage --set SCAN_GATE=on": "no registry here has the scanner; "
+    "test_scanning.py builds with the gate on",
+    "./inv bases.pin": "look-alikes are not pinned; test_pins.py pins what a registry has",
+    "./inv bases.outdated --exit-code": "it needs a lock; test_pins.py has one",
     "pip-compile --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links "
     "requirements-dev.in": "it may find newer versions any day; the locked ones are what is tested",
 }
@@ -74,6 +78,7 @@ FILLED = (
     ("verify.multiarch REF", "verify.multiarch {registry}/{prefix}/devops-backend:multiarch"),
     ("compare.images A B", "compare.images backend-production backend-optimized"),
     ("--image REF", "--image {prefix}/devops-frontend:latest"),
+    ("--since origin/main", "--since HEAD"),
     ("postgres:17", "{prefix}/devops-frontend:latest"),
     ("compare.images devops-backend:latest", "compare.images {prefix}/devops-backend:latest"),
     (" devops-backend:optimized", " {prefix}/devops-backend:optimized"),
