@@ -83,6 +83,8 @@ class Shell:
             )
             self.done[words] = Ran(done.returncode, done.stdout, done.stderr)
             self._give_python()
+            # Some fill tables of pages: images are then of another state than the checkout.
+            subprocess.run(["git", "checkout", "--quiet", "--", "."], cwd=self.root, check=True)
         return self.done[words]
 
     def _give_python(self) -> None:
