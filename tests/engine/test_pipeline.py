@@ -174,12 +174,16 @@ def test_compose_by_hand_builds_what_the_tasks_built(
 def test_clean_takes_all_that_is_ours_and_nothing_else(
     root: Path, client: DockerClient, first: Ran, foreign: str
 ) -> None:
-    others = {str(image.id) for image in client.images.list()} - {
-        str(image.id) for image in client.images.list(filters=MINE)
-    }
+    # By the plain listing: the SDK's asks for each image again, and other files remove theirs.
+    ours = {image["Id"] for image in client.api.images(filters=MINE)}
+    every = client.api.images()
+    others = {name for one in every if one["Id"] not in ours for name in one["RepoTags"] or ()}
+    assert ours
+    assert others
     dry = inv(root, "--dry", "clean.all")
     assert dry.code == 0, dry.err
     assert "image rm" in dry.out
+    assert not others & set(dry.out.split())
     refused = inv(root, "clean.all")
     assert refused.code == 2
     assert "--yes" in refused.said
@@ -193,4 +197,3 @@ def test_clean_takes_all_that_is_ours_and_nothing_else(
     assert cleaned.code == 0, cleaned.err
     assert client.images.list(filters=MINE) == []
     assert client.containers.list(all=True, filters=MINE) == []
-    assert others <= {str(image.id) for image in client.images.list()}
