@@ -34,7 +34,7 @@ CANNOT = {
 }
 
 #: By their exact text: commands that take minutes, or need emulation or fixed ports; and those of
-#: the target branch, which test_workflows.py runs in every lane.
+#: the target branch, which test_workflows.py runs too.
 LONG = {
     "git worktree add --detach target-branch HEAD",
     "(cd target-branch && ./inv build.multistage --target '*-production')",

@@ -31,6 +31,9 @@ from tests.workflows import PULL_REQUEST, RELEASE, Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
+#: It builds the repository twice, and the target branch once.
+pytestmark = pytest.mark.long
+
 #: Names of its own: what it builds and measures is nobody else's.
 PROJECT, PREFIX = "slipway-workflows", "slipway.workflows"
 PATIENCE_SECONDS = 900
@@ -133,7 +136,6 @@ def test_a_pull_request(runner: Runner) -> None:
     assert json.loads((runner.root / "proofs.sarif").read_text())["runs"]
 
 
-@pytest.mark.long
 def test_a_pull_request_with_the_cache_of_the_last_run(runner: Runner) -> None:
     pull_request(runner, {})
     kept = {path.name for path in (runner.root / ".slipway/build-cache").iterdir()}
@@ -158,7 +160,6 @@ def test_growth_stops_a_pull_request(runner: Runner) -> None:
     assert "backend-production" in ran.said
 
 
-@pytest.mark.long
 def test_a_release(runner: Runner) -> None:
     for step in steps(RELEASE):
         with emulation_lock():
