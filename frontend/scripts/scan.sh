@@ -40,7 +40,7 @@ done
 if [ -s /tmp/found ]; then
     # The gravest first, and the first of them again in the one line that a failed build ends with.
     for grave in '(critical' '(high' '(medium' '(low' '(unknown'; do
-        grep -F "$grave" /tmp/found | sort -u >>/tmp/sorted || true
+        awk -v grave="$grave" 'index($0, grave)' /tmp/found | sort -u >>/tmp/sorted
     done
     cat /tmp/sorted
     awk 'NR <= 3 { line = line sep $0; sep = "; " }
