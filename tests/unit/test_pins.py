@@ -21,7 +21,7 @@ from tasks.core.pins.lock import Pin
 from tasks.core.pins.renewing import Wanted
 from tasks.core.pins.resolving import Found
 from tasks.core.provision import bases, reach
-from tasks.core.provision.bases import BaseNeed, BaseState
+from tasks.core.provision.bases import BaseNeed, BaseState, Status
 from tasks.core.provision.reach import Answer
 from tasks.core.provision.references import Reference
 from tasks.core.provision.registry import Stored
@@ -176,7 +176,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         answer: Answer = NO_NETWORK,
         *,
         in_engine: bool = False,
-        state: str = "out of reach",
+        state: Status = "out of reach",
         stored: Stored | None = None,
     ) -> None:
         asked: list[str] = []
@@ -187,7 +187,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         monkeypatch.setattr(reach, "ask", ask)
         monkeypatch.setattr(reach, "in_engine", lambda *_: in_engine)
-        states = [BaseState("node:22", (), state)]  # type: ignore[arg-type]
+        states = [BaseState("node:22", (), state)]
         monkeypatch.setattr(bases, "base_states", lambda *_: states)
         place = ("127.0.0.1:1/library/node:22", stored)
         monkeypatch.setattr(bases, "look_alike", lambda *_: place if stored else None)

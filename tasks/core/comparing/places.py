@@ -107,12 +107,16 @@ def _read(
     inspectors: Sequence[Inspector],
     stop: threading.Event,
 ) -> tuple[Contents, ...]:
+    return contents.read(_until(stop, chunks(client, place, key)), place.name, inspectors)
+
+
+def chunks(client: DockerClient | None, place: Place, key: str) -> Iterator[bytes]:
+    """The archive of an image, piece by piece; ``key`` is what the engine knows it by."""
     if place.archive is not None or client is None:
         assert place.archive is not None  # noqa: S101 - only archives need no engine
-        chunks = imagefiles.open_archive(place.archive)
-    else:
-        chunks = client.api.get_image(key)
-    return contents.read(_until(stop, chunks), place.name, inspectors)
+        return imagefiles.open_archive(place.archive)
+    found: Iterator[bytes] = client.api.get_image(key)
+    return found
 
 
 def _until(stop: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes]:

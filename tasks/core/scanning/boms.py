@@ -155,7 +155,7 @@ def _boms(
     with tempfile.TemporaryDirectory(prefix="slipway-sbom-") as name:
         folder = Path(name)
         try:
-            there = layouts.unpack(images.chunks(client, place), folder / IMAGE)
+            there = layouts.unpack(naming.chunks(client, place, place.reference), folder / IMAGE)
         except NoLayout:
             if place.archive is None or wish.platforms:
                 raise OutOfReach(

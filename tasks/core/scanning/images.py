@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tasks.core import daemon, imagefiles, process
+from tasks.core import daemon, process
 from tasks.core.comparing.places import Place
 from tasks.core.errors import OutOfReach
 from tasks.core.provision import reach, references
@@ -66,12 +65,3 @@ def demand(client: DockerClient, place: Place) -> None:
     if place.reference != place.name:
         mend = f"inv build.targets {place.name}"
     raise OutOfReach(f"{place}: there is no such image in the engine; run: {mend}")
-
-
-def chunks(client: DockerClient | None, place: Place) -> Iterator[bytes]:
-    """The archive of an image, piece by piece."""
-    if place.archive is not None or client is None:
-        assert place.archive is not None  # noqa: S101 - only archives need no engine
-        return imagefiles.open_archive(place.archive)
-    found: Iterator[bytes] = client.api.get_image(place.reference)
-    return found

@@ -174,7 +174,7 @@ def _answers(
 ) -> Iterator[tuple[str, Answer]]:
     """What the scanner says of each platform of an image that was wished for."""
     try:
-        there = layouts.unpack(images.chunks(client, place), folder)
+        there = layouts.unpack(naming.chunks(client, place, place.reference), folder)
     except NoLayout:
         if place.archive is None or wish.platforms:
             raise OutOfReach(f"{place}: it is no OCI image, so its platforms are unknown") from None
