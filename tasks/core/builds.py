@@ -1,44 +1,34 @@
-"""Build targets with bake: bases first, then one call, then what BuildKit's history says of it."""
+"""Build targets with bake: what is needed first, then one call for all of them."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 from tasks.core import (
+    baking,
     builders,
     buildx,
     caching,
-    daemon,
     definitions,
-    exporting,
-    failing,
-    history,
     needs,
     overlay,
     preflight,
     process,
     runnable,
+    source,
     splitting,
 )
+from tasks.core.baking import Build
 from tasks.core.builders import Builder
 from tasks.core.definitions import Definition
-from tasks.core.exporting import Exported, PlatformImage
-from tasks.core.history import Step, Trace
 from tasks.core.overlay import Additions
-from tasks.core.recording import Made, Recording
-from tasks.core.records import ImageRecord
 from tasks.core.scanning import gate, warning
 from tasks.core.session import Session
-from tasks.core.splitting import Plan
 
 
 @dataclass(frozen=True)
@@ -56,43 +46,6 @@ class Wish:
     platforms: tuple[str, ...] = ()
     #: A folder to leave the archives in, instead of taking them into the engine.
     keep: Path | None = None
-
-
-@dataclass(frozen=True)
-class Built:
-    """One target as it was built. ``digest`` is the one of its image index or manifest.
-
-    ``images`` has one entry a platform for what came as an archive.
-    """
-
-    target: str
-    tags: tuple[str, ...]
-    digest: str
-    seconds: float
-    steps: tuple[Step, ...]
-    images: tuple[PlatformImage, ...] = ()
-    #: Where it lies, if it was to be kept.
-    archive: Path | None = None
-    #: The platforms that the bake file names.
-    platforms: tuple[str, ...] = ()
-
-    @property
-    def cached(self) -> int:
-        """How many of the steps were not run."""
-        return sum(step.cached for step in self.steps)
-
-
-@dataclass(frozen=True)
-class Build:
-    """One bake call: what it made and how long the whole took, in seconds."""
-
-    targets: tuple[Built, ...]
-    seconds: float
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Every step once: targets share stages; what one ran is no hit for the other."""
-        return history.unique(built.steps for built in self.targets)
 
 
 def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build | None:
@@ -121,7 +74,13 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
         additions = needs.written(definition, additions, folder)
         additions = replace(additions, policies=gate.written(given.policies, folder))
         plan = splitting.plan(
-            definition, wanted, additions, folder, archived=wish.archived, nodes=nodes
+            definition,
+            wanted,
+            additions,
+            folder,
+            archived=wish.archived,
+            exporter="image" if wish.push else "docker",
+            nodes=nodes,
         )
         argv = buildx.bake(
             session.engine.docker,
@@ -144,7 +103,16 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             process.would_run(argv)
             return None
         caching.make_folders(overlay.writable(plan.overlay))
-        made = _run(session, definition, argv, plan, folder / "metadata.json", wish)
+        made = baking.run(
+            session,
+            definition,
+            argv,
+            plan,
+            folder / "metadata.json",
+            platforms=_platforms(definition, wish),
+            no_cache=wish.no_cache,
+            kept=wish.keep is not None,
+        )
         return replace(made, targets=tuple(one for one in made.targets if one.target in narrowed))
 
 
@@ -227,6 +195,7 @@ def _additions(
         caches=caches,
         platforms=dict.fromkeys(definition.targets, wish.platforms),
         attestations=overlay.attestations(settings["PROVENANCE"], settings["SBOM"]),
+        epoch=source.epoch_of(settings["BUILD_DATE"]),
     )
 
 
@@ -243,94 +212,3 @@ def members(session: Session, name: str) -> tuple[str, ...]:
         return (name,)
     of_variant = tuple(one.name for one in known.targets.values() if one.variant == name)
     return of_variant or (name,)
-
-
-def _run(
-    session: Session,
-    definition: Definition,
-    argv: Sequence[str],
-    plan: Plan,
-    metadata: Path,
-    wish: Wish,
-) -> Build:
-    started, since = monotonic(), datetime.now(UTC)
-    recording = Recording(session, definition, plan, no_cache=wish.no_cache)
-    code = process.stream(
-        argv,
-        env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        cwd=session.root,
-        stdin=overlay.serialise(plan.overlay),
-    )
-    if code != 0:
-        builder = session.settings["BUILDER"]
-        platforms = _platforms(definition, wish)
-        why = failing.explain(session, definition, since, builder, platforms)
-        recording.failed(why.failure, str(why.error))
-        raise why.error
-    told = json.loads(metadata.read_text())
-    exported = dict(_taken_in(session, definition, plan, wish))
-    took = monotonic() - started
-    traces = history.traces(session.engine, _refs(told))
-    made = tuple(_results(definition, plan, told, exported, traces))
-    recording.done({one.target: _made(one) for one in made}, traces)
-    return Build(made, took)
-
-
-def _refs(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The builds that bake tells of, by bake target."""
-    return {
-        name: entry["buildx.build.ref"]
-        for name, entry in metadata.items()
-        if isinstance(entry, dict) and "buildx.build.ref" in entry
-    }
-
-
-def _made(built: Built) -> Made:
-    images = (
-        ImageRecord(each.platform, each.digest, each.compressed_bytes) for each in built.images
-    )
-    return Made(built.digest, built.seconds, tuple(images))
-
-
-def _taken_in(
-    session: Session, definition: Definition, plan: Plan, wish: Wish
-) -> Iterator[tuple[str, Exported]]:
-    """Take the archives into the engine; nothing to do for images that are in it already."""
-    if not plan.archives:
-        return
-    with closing(daemon.connect(session.engine)) as client:
-        for target, archives in plan.archives.items():
-            tags = definition.targets[target].tags
-            exported = exporting.collect(target, archives)
-            if wish.keep is None:
-                process.note(f"taking {target} into the engine …")
-                exporting.load(client, exported, tags)
-            yield target, exported
-
-
-def _results(
-    definition: Definition,
-    plan: Plan,
-    metadata: Mapping[str, Any],
-    exported: Mapping[str, Exported],
-    traces: Mapping[str, Trace],
-) -> Iterator[Built]:
-    for target in sorted(definition.targets):
-        parts = [name for name in plan.parts(target) if name in traces]
-        if not parts:
-            continue
-        arrived = exported.get(target)
-        yield Built(
-            target=target,
-            tags=definition.targets[target].tags,
-            digest=arrived.digest
-            if arrived
-            else str(metadata[target].get("containerimage.digest", "")),
-            seconds=max(traces[name].seconds for name in parts),
-            steps=history.unique(
-                history.made_for(plan.platforms.get(name), traces[name].steps) for name in parts
-            ),
-            images=arrived.images if arrived else (),
-            archive=arrived.archive if arrived else None,
-            platforms=definition.targets[target].platforms,
-        )

@@ -29,6 +29,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOBS = "blobs/sha256/"
 LOAD_SECONDS = 1800
+#: What the exporter calls the date of an image, in seconds since 1970; and those that make images.
+DATE = "source-date-epoch"
+OF_IMAGES = ("docker", "image", "oci", "registry")
 MAX_JSON_BYTES = 4 * 2**20
 
 
@@ -51,9 +54,25 @@ class Exported:
     images: tuple[PlatformImage, ...]
 
 
-def output(archive: Path) -> dict[str, str]:
-    """The bake output that writes an image to ``archive`` with the dates of SOURCE_DATE_EPOCH."""
-    return {"type": "oci", "dest": str(archive), "rewrite-timestamp": "true"}
+def output(archive: Path, epoch: int) -> dict[str, str]:
+    """The bake output that writes an image to ``archive``; no date in it is after ``epoch``."""
+    return {"type": "oci", "dest": str(archive), "rewrite-timestamp": "true", DATE: str(epoch)}
+
+
+def dated(given: Sequence[Any], kind: str, epoch: int) -> list[Any]:
+    """The outputs ``given`` by a bake file, dated ``epoch``; one of ``kind`` if there are none.
+
+    The date goes to the exporter. As the build argument SOURCE_DATE_EPOCH it would change every
+    WORKDIR, and with each commit all that comes after one would be built again.
+    """
+    if not given:
+        return [{"type": kind, DATE: str(epoch)}]
+    return [
+        {DATE: str(epoch), **one}
+        if isinstance(one, Mapping) and one.get("type") in OF_IMAGES
+        else one
+        for one in given
+    ]
 
 
 def collect(target: str, archives: Sequence[Path]) -> Exported:

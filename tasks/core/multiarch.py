@@ -19,7 +19,8 @@ from tasks.core import (
     verdicts,
     verification,
 )
-from tasks.core.builds import Build, Wish
+from tasks.core.baking import Build
+from tasks.core.builds import Wish
 from tasks.core.definitions import Target
 from tasks.core.errors import SlipwayError, UsageError
 from tasks.core.session import Session

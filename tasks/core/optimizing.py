@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from tasks.core import builds, daemon, process, pushing
-from tasks.core.builds import Build, Wish
+from tasks.core.baking import Build
+from tasks.core.builds import Wish
 from tasks.core.session import Session
 
 GROUP = "optimized"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,8 @@ class Additions:
     this machine; ``environ`` is where the proxies stand. By target: ``dockerfiles`` (paths) or
     ``inlines`` (text) to be read instead of its own, ``caches``, ``outputs`` (what the image is
     exported to), ``platforms`` (where it names none), ``syntaxes`` (the image of its frontend),
-    ``policies`` (files with what the gate accepts). ``attestations`` are for every target.
+    ``policies`` (files with what the gate accepts). ``attestations`` are for every target;
+    ``epoch`` is the date of their images, in seconds since 1970.
     """
 
     project: str
@@ -51,11 +52,12 @@ class Additions:
     inlines: Mapping[str, str] = field(default_factory=dict)
     dockerfiles: Mapping[str, str] = field(default_factory=dict)
     caches: Mapping[str, Cache] = field(default_factory=dict)
-    outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    outputs: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     platforms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     syntaxes: Mapping[str, str] = field(default_factory=dict)
     attestations: tuple[Mapping[str, str], ...] = ()
+    epoch: int = 0
 
 
 def compose(targets: Mapping[str, Target], additions: Additions) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def _entry(target: Target, additions: Additions, proxies: Mapping[str, str]) -> 
         "cache-to": list(cache.destinations),
         "platforms": [] if target.platforms else additions.platforms.get(target.name),
         "attest": list(additions.attestations),
-        "output": [additions.outputs[target.name]] if target.name in additions.outputs else [],
+        "output": list(additions.outputs.get(target.name, ())),
     }
     return {key: value for key, value in entry.items() if value}
 

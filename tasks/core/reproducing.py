@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import contents, daemon, imagefiles, process
-from tasks.core.builds import Build, Built, Wish, build
+from tasks.core.baking import Build, Built
+from tasks.core.builds import Wish, build
 from tasks.core.comparing import files
 from tasks.core.contents import Contents
 from tasks.core.digesting import DigestInspector

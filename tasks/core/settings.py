@@ -63,9 +63,13 @@ class Settings(Mapping[str, str]):
         return tuple(entry.value for entry in self.entries.values() if entry.secret)
 
     def environment(self) -> dict[str, str]:
-        """What buildx gets on top of this process's environment: settings, SOURCE_DATE_EPOCH."""
+        """What buildx gets on top of this process's environment: the settings.
+
+        An empty SOURCE_DATE_EPOCH is none to buildx: it would make a build argument of it, see
+        ``exporting.dated``.
+        """
         values = {name: value for name, value in self.items() if value or name in self.emptied}
-        return {**values, "SOURCE_DATE_EPOCH": str(source.epoch_of(self["BUILD_DATE"]))}
+        return {**values, source.EPOCH: ""}
 
 
 def mask(text: str, settings: Settings) -> str:

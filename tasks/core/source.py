@@ -17,6 +17,9 @@ CA_BUNDLES = (
     "/etc/ssl/cert.pem",  # macOS
 )
 
+#: The variable by which a build's date is set from outside, in seconds since 1970.
+EPOCH = "SOURCE_DATE_EPOCH"
+
 
 class _NothingYet(Exception):
     """git has nothing to say: no commit, or no checkout after all."""
@@ -73,13 +76,13 @@ def _version(root: Path, commit: tuple[str, int] | None) -> tuple[str, str]:
 
 
 def _date(commit: tuple[str, int] | None, environ: Mapping[str, str]) -> tuple[str, str]:
-    given = environ.get("SOURCE_DATE_EPOCH")
+    given = environ.get(EPOCH)
     if given:
         if not given.isdecimal() or len(given) > 11:
             raise UsageError(
-                f"environment: SOURCE_DATE_EPOCH: {given!r} is not a number of seconds since 1970"
+                f"environment: {EPOCH}: {given!r} is not a number of seconds since 1970"
             )
-        return _rfc3339(int(given)), "SOURCE_DATE_EPOCH"
+        return _rfc3339(int(given)), EPOCH
     if commit:
         return _rfc3339(commit[1]), "git"
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

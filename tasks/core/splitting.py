@@ -38,9 +38,10 @@ def plan(
     folder: Path,
     *,
     archived: bool,
+    exporter: str = "docker",
     nodes: int = 1,
 ) -> Plan:
-    """Lay out the call for the targets ``wanted``; archives go into ``folder``.
+    """Lay out the call for the targets ``wanted``: into archives in ``folder``, or to ``exporter``.
 
     With several ``nodes`` buildx merges the platforms of an image in a registry only, under its
     tags, before anybody has proven it. So each platform becomes a target of its own, which buildx
@@ -53,7 +54,8 @@ def plan(
     }
     alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
     if not archived:
-        composed = overlay.compose(definition.targets, additions)
+        outputs = {name: _dated(definition, name, exporter, additions.epoch) for name in wanted}
+        composed = overlay.compose(definition.targets, replace(additions, outputs=outputs))
         return Plan(tuple(wanted), composed, {}, {}, alone)
     parts = {
         name: {part(name, each): each for each in listed}
@@ -64,7 +66,11 @@ def plan(
         name: tuple(folder / f"{each}.part.tar" for each in parts.get(name, (name,)))
         for name in wanted
     }
-    whole = {name: exporting.output(archives[name][0]) for name in wanted if name not in parts}
+    whole = {
+        name: [exporting.output(archives[name][0], additions.epoch)]
+        for name in wanted
+        if name not in parts
+    }
     composed = overlay.compose(definition.targets, replace(additions, outputs=whole))
     derived = {
         each: entry
@@ -85,6 +91,11 @@ def part(target: str, platform: str) -> str:
     return f"{target}--{platform.replace('/', '-')}"
 
 
+def _dated(definition: Definition, name: str, exporter: str, epoch: int) -> list[Any]:
+    target = definition.raw.get("target", {}).get(name, {})
+    return exporting.dated(target.get("output") or (), exporter, epoch)
+
+
 def _derived(
     target: str, parts: Mapping[str, str], archives: Sequence[Path], additions: Additions
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -97,7 +108,7 @@ def _derived(
         entry: dict[str, Any] = {
             "inherits": [target],
             "platforms": [platform],
-            "output": [exporting.output(archive)],
+            "output": [exporting.output(archive, additions.epoch)],
         }
         cache = additions.caches.get(name, Cache())
         if cache.sources:

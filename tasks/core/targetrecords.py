@@ -22,7 +22,6 @@ from tasks.core.records import (
 )
 
 KEY = "key"
-EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def make(
@@ -30,7 +29,7 @@ def make(
 ) -> dict[str, TargetRecord]:
     """What is asked of every target of ``definition``, by name; nothing has been built yet.
 
-    ``environment`` is what buildx gets: there stand secrets, and the date that BuildKit is told.
+    ``environment`` is what buildx gets: there stand secrets.
     Files are read here: it may take as long as reading the contexts once.
     """
     key = _key(root)
@@ -50,7 +49,7 @@ def make(
             dockerfile=_dockerfile(root, target),
             tags=target.tags,
             platforms=target.platforms,
-            args={n: _argument(n, v, key) for n, v in sorted(_given(target, environment).items())},
+            args={n: _argument(n, v, key) for n, v in sorted(_given(target).items())},
             contexts={n: masking.hide(str(v)) for n, v in target.contexts.items()},
             secrets=tuple(_secrets(target, stages, environment)),
             globals=tuple(_hidden(globals_, hide)),
@@ -76,12 +75,9 @@ def is_secret(name: str, value: str) -> bool:
     return schema.is_secret(name) or masking.hide(value) != value
 
 
-def _given(target: Target, environment: Mapping[str, str]) -> dict[str, str]:
-    """The build arguments; buildx passes the date on by itself."""
-    found = {name: str(value) for name, value in target.args.items()}
-    if environment.get(EPOCH):
-        found.setdefault(EPOCH, environment[EPOCH])
-    return {name: value for name, value in found.items() if name not in recipe.UNKEYED}
+def _given(target: Target) -> dict[str, str]:
+    """The build arguments that steps can hang on."""
+    return {n: str(value) for n, value in target.args.items() if n not in recipe.UNKEYED}
 
 
 def _argument(name: str, value: str, key: bytes | None) -> Argument:

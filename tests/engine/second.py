@@ -12,12 +12,13 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.core import process
 from tasks.core.endpoint import Engine
+from tasks.core.errors import SlipwayError
 from tasks.core.provision import daemons, embedded, machine, network, tools
 from tasks.core.provision import home as homes
 from tasks.core.provision.daemons import Daemon
@@ -143,14 +144,54 @@ def alone(engine: Engine) -> Engine:
     return replace(engine, environment={**engine.environment, "BUILDX_BUILDER": "default"})
 
 
-def builds_of(engine: Engine) -> set[str]:
-    """The ids of the builds that the engine itself remembers."""
+def builds_of(engine: Engine, status: str = "") -> set[str]:
+    """The ids of the builds that the engine itself remembers, of one ``status`` if it is given."""
     said = process.read(
         (engine.docker, "buildx", "history", "ls", "--format", "json"),
         env=alone(engine).environment,
         timeout=60,
     ).stdout
-    return {json.loads(line)["ref"].rpartition("/")[2] for line in said.splitlines()}
+    listed = [json.loads(line) for line in said.splitlines()]
+    return {
+        one["ref"].rpartition("/")[2] for one in listed if not status or one["status"] == status
+    }
+
+
+class Listener:
+    """Takes down what engines remember of the builds that end while it listens.
+
+    An engine keeps its last 50 builds: the tests that run meanwhile drive a long one's out.
+    """
+
+    def __init__(self, engines: Sequence[Engine]) -> None:
+        self._engines = engines
+        self._old = [builds_of(engine) for engine in engines]
+        self._heard: list[dict[str, str]] = [{} for _ in engines]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()  # for what ended since, and for what went wrong: here it is raised
+
+    def heard(self, at: int) -> str:
+        """Everything that the engine at ``at`` said of those builds."""
+        return "".join(self._heard[at].values())
+
+    def _listen(self) -> None:
+        while not self._over.wait(2):
+            with contextlib.suppress(SlipwayError):  # a build that went between two questions
+                self._look()
+
+    def _look(self) -> None:
+        for engine, old, heard in zip(self._engines, self._old, self._heard, strict=True):
+            for ref in builds_of(engine, "Completed") - old - set(heard):
+                heard[ref] = told_of(engine, ref)
 
 
 def told_of(engine: Engine, ref: str) -> str:

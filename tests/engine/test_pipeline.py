@@ -171,6 +171,18 @@ def test_compose_by_hand_builds_what_the_tasks_built(
     assert "CACHED" in cached
 
 
+def test_a_commit_that_changes_no_file_costs_no_step(root: Path, first: Ran) -> None:
+    """Its date and its version are new: only the frontend's bundle says these in a file."""
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    words = ("git", *who, "commit", "--quiet", "--allow-empty", "--message", "nothing")
+    later = {**environment(), "GIT_COMMITTER_DATE": "2030-01-02T03:04:05Z"}
+    subprocess.run(words, cwd=root, env=later, check=True)
+    built = inv(root, "build.targets", "backend-production,backend-debug,frontend-testing")
+    subprocess.run(("git", "reset", "--quiet", "--soft", "HEAD~1"), cwd=root, check=True)
+    assert built.code == 0, built.err[-4000:]
+    assert "everything was cached" in built.out
+
+
 def test_clean_takes_all_that_is_ours_and_nothing_else(
     root: Path, client: DockerClient, first: Ran, foreign: str
 ) -> None:

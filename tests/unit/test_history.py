@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tasks.core import history
-from tasks.core.builds import Build, Built
+from tasks.core.baking import Build, Built
 from tasks.core.history import Step
 from tasks.core.render import build as build_table
 

@@ -69,7 +69,7 @@ def test_origins_are_told_by_name_not_by_equal_values(shop: settings.Settings) -
         "AUTO = auto  (the bake file)",
         "NODE_ENV = production  (NODE_ENV, default)",
         "REACT_APP_API_URL = /other  (the bake file)",
-        "SOURCE_DATE_EPOCH = 86400  (BUILD_DATE, --set)",
+        "SOURCE_DATE_EPOCH = 86400  (the bake file)",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.core import definitions, splitting
+from tasks.core import definitions, exporting, splitting
 from tasks.core.caching import Cache
 from tasks.core.definitions import Definition
 from tasks.core.overlay import Additions
@@ -28,7 +28,7 @@ def definition() -> Definition:
 
 
 def plan(*wanted: str, archived: bool = True, nodes: int = 1, **more: Any) -> Plan:
-    additions = Additions("shop", **more)
+    additions = Additions("shop", epoch=86400, **more)
     return splitting.plan(definition(), wanted, additions, FOLDER, archived=archived, nodes=nodes)
 
 
@@ -44,7 +44,12 @@ def test_one_node_builds_each_target_whole() -> None:
         "app": (FOLDER / "app.part.tar",),
         "tool": (FOLDER / "tool.part.tar",),
     }
-    archive = {"type": "oci", "dest": str(FOLDER / "app.part.tar"), "rewrite-timestamp": "true"}
+    archive = {
+        "type": "oci",
+        "dest": str(FOLDER / "app.part.tar"),
+        "rewrite-timestamp": "true",
+        "source-date-epoch": "86400",
+    }
     assert outputs(made)["app"] == [archive]
     assert outputs(made)["plain"] is None
 
@@ -70,11 +75,23 @@ def test_platforms_of_the_settings_are_for_targets_that_name_none() -> None:
     assert made.overlay["target"]["plain"]["platforms"] == THREE[:2]
 
 
-def test_what_is_not_archived_is_left_to_bake() -> None:
+def test_what_is_not_archived_goes_to_the_exporter_dated() -> None:
     made = plan("app", "plain", archived=False, nodes=2)
     assert made.names == ("app", "plain")
     assert (made.archives, made.split) == ({}, {})
-    assert set(outputs(made).values()) == {None}
+    dated = [{"type": "docker", "source-date-epoch": "86400"}]
+    assert outputs(made) == {"app": dated, "plain": dated, "tool": None}
+
+
+def test_outputs_of_the_bake_file_are_kept_and_only_images_are_dated() -> None:
+    given = [{"type": "local", "dest": "out"}, {"type": "image", "name": "x"}, "type=cacheonly"]
+    assert exporting.dated(given, "docker", 7) == [
+        {"type": "local", "dest": "out"},
+        {"type": "image", "name": "x", "source-date-epoch": "7"},
+        "type=cacheonly",
+    ]
+    own = [{"type": "oci", "source-date-epoch": "3"}]
+    assert exporting.dated(own, "docker", 7) == own
 
 
 def test_parts_never_write_to_one_cache() -> None:

@@ -77,9 +77,8 @@ def environment(session: Session, old: Path) -> dict[str, str]:
         )
         values[name] = today.value if today and (aside or name in STAMPS) else was
     emptied = session.settings.emptied
-    date = str(source.epoch_of(session.settings["BUILD_DATE"]))
     kept = {name: value for name, value in values.items() if value or name in emptied}
-    return {**kept, "SOURCE_DATE_EPOCH": date}
+    return {**kept, source.EPOCH: ""}
 
 
 def _said(session: Session, old: Path) -> Iterator[tuple[str, str]]:

@@ -66,8 +66,6 @@ def _target(target: Target, settings: Settings) -> str:
 
 def _origin(name: str, value: str, settings: Settings) -> str:
     """Where an argument comes from: the setting of its name if it has its value."""
-    if name == "SOURCE_DATE_EPOCH" and value == settings.environment()[name]:
-        return f"BUILD_DATE, {settings.entries['BUILD_DATE'].origin}"
     setting = settings.entries.get(name)
     if setting is None or setting.value != value:
         return "the bake file"

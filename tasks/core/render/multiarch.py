@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tasks.core import verdicts
-from tasks.core.builds import Built
+from tasks.core.baking import Built
 from tasks.core.exporting import PlatformImage
 from tasks.core.multiarch import Proven
 from tasks.core.render import build, tables
