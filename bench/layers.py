@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic
 
 from bench import layerimages, measuring, outcome
 from bench.layerimages import Shape
@@ -24,6 +22,7 @@ from tasks.core.render import tables
 from tasks.core.session import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
+STARTER = Path(__file__).with_name("starter.py")
 #: 10,000 files in 300 MiB, as services have them; 40,000 in 1 GiB, as whole distributions have.
 SMALL = (Shape(1, 4000, 30_000), Shape(2, 5000, 30_000), Shape(3, 1000, 20_000, (1, 2)))
 MIDDLE = (Shape(5, 15000, 28_000), Shape(6, 20000, 28_000), Shape(7, 5000, 20_000, (5, 6)))
@@ -171,24 +170,22 @@ def _dive() -> str:
 
 
 def _run(engine: Engine, argv: Sequence[str]) -> Run:
-    """Run a program as a person waits for it, with the memory that it had at most."""
-    began = monotonic()
-    started = subprocess.Popen(
-        argv,
+    """Run a program as a person waits for it, with the memory that it had at most.
+
+    A small program starts it: until it runs, the kernel counts what starts it as its memory.
+    """
+    ran = subprocess.run(
+        (sys.executable, "-I", "-S", str(STARTER), *argv),
         env={**process.merged(engine.environment), "PYTHONDONTWRITEBYTECODE": ""},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    said = started.stderr.read() if started.stderr else b""
-    _, status, usage = os.wait4(started.pid, 0)
-    started.returncode = os.waitstatus_to_exitcode(status)
-    took = monotonic() - began
-    if started.stderr:
-        started.stderr.close()
-    if started.returncode:
-        raise OutOfReach(f"{Path(argv[0]).name} ended with {started.returncode}: {said[-300:]!r}")
-    return Run(took, usage.ru_maxrss * 1024)
+    if ran.returncode:
+        raise OutOfReach(f"{Path(argv[0]).name} ended with {ran.returncode}: {ran.stderr[-300:]!r}")
+    seconds, memory_bytes = ran.stdout.split()
+    return Run(float(seconds), int(memory_bytes))
 
 
 def _docker(engine: Engine, *words: str) -> None:
