@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from tasks.core import recipe, stepplaces
+from tasks.core import recipe
+from tasks.core.provision import references
 from tasks.core.recipe import Given, Line
 from tasks.core.render import tables
 from tasks.core.stepplaces import Spot
@@ -85,7 +86,7 @@ def digest_of(spot: Spot, name: str) -> str:
     """The digest that the base image ``name`` had; "" where it is not known."""
     for base in spot.target.bases:
         fits = base.platform in (None, spot.platform)
-        if fits and stepplaces.short(base.reference) == stepplaces.short(name):
+        if fits and references.same(base.reference, name):
             return base.digest
     return ""
 

@@ -113,9 +113,3 @@ def step_at(record: Record, spot_: Spot, at: int) -> StepRecord | None:
 def steps_of(record: Record, target: str) -> Iterable[StepRecord]:
     """The instructions' steps that ``target`` needed."""
     return (step for step in record.steps if step.kind == "step" and target in step.targets)
-
-
-def short(reference: str) -> str:
-    """An image's name without what Docker Hub's names may leave out, and with its tag."""
-    name = reference.removeprefix("docker.io/").removeprefix("library/")
-    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
