@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tasks.core import builds, needs, process, sizes, testing, verdicts, verification
+from tasks.core import process, testing
+from tasks.core.bake import builds, needs
+from tasks.core.bake.definitions import TESTING
 from tasks.core.command import translated
-from tasks.core.definitions import TESTING
 from tasks.core.errors import SlipwayError
+from tasks.core.images import sizes
 from tasks.core.render import build as build_table
 from tasks.core.render import output, tables
 from tasks.core.render import verdicts as verdict_table
 from tasks.core.session import Session
-from tasks.core.verdicts import Verdict
+from tasks.core.verifying import verdicts, verification
+from tasks.core.verifying.verdicts import Verdict
 
 #: A stage does its work, prints its result, and returns one line for the summary.
 Stage = Callable[[Session], str]

@@ -10,8 +10,9 @@ from typing import Any
 
 from invoke.context import Context
 
-from tasks.core import definitions, endpoint, engine, settings
-from tasks.core.definitions import Definition
+from tasks.core import endpoint, engine, settings
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.settings import Settings

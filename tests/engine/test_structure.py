@@ -21,7 +21,7 @@ from tasks.core.errors import Interrupted, OutOfReach
 from tasks.core.provision import bases
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.structure import Image, commands
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.verifying.verdicts import Status, Verdict
 from tests.engine.conftest import cannot_run, emulation_lock, remove_images
 from tests.engine.structure_cases import GLOBAL, LICENSES, METADATA, TESTS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.dockerfile import (
+from tasks.core.bake.dockerfile import (
     BaseUse,
     base_references,
     instructions,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.core import misses, recipe
-from tasks.core.records import (
+from tasks.core.journal import misses, recipe
+from tasks.core.journal.records import (
     CACHED,
     RUN,
     STEP,

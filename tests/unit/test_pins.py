@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tasks.core import definitions, needs, overlay, settings
-from tasks.core.definitions import Definition
+from tasks.core import settings
+from tasks.core.bake import definitions, needs, overlay
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, ProofFailed, UsageError
-from tasks.core.overlay import Additions
 from tasks.core.pins import aging, applying, ends, lock, mirroring, renewing, resolving
 from tasks.core.pins.lock import Pin
 from tasks.core.pins.renewing import Wanted

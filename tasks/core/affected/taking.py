@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tasks.core import dockerfile, ignoring, recipe
+from tasks.core.bake import dockerfile
 from tasks.core.errors import UsageError
-from tasks.core.ignoring import Patterns
+from tasks.core.journal import ignoring, recipe
+from tasks.core.journal.ignoring import Patterns
+from tasks.core.journal.recipe import Line
+from tasks.core.journal.records import StageRecord
 from tasks.core.provision import references
-from tasks.core.recipe import Line
-from tasks.core.records import StageRecord
 
 #: The context that a build is given without a name.
 MAIN = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.render import grouping
 from tasks.core.render.grouping import Failure
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.verifying.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from junitparser import TestCase

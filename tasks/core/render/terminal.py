@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tasks.core import untrusted
 from tasks.core.render import grouping, tables
 from tasks.core.render.grouping import MARKS, Failure
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.verifying.verdicts import Status, Verdict
 
 #: More verdicts than these are put together by family.
 FEW = 20

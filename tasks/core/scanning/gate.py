@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core import accepting, dockerfile, needs, policyfile
-from tasks.core.definitions import Target
+from tasks.core.bake import dockerfile, needs
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
-from tasks.core.policy import Policy
 from tasks.core.provision import bases, reach, references
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.scanning import database, rego, stage
 from tasks.core.scanning.findings import IDS, VULNERABILITIES
 from tasks.core.session import Session
+from tasks.core.verifying import accepting, policyfile
+from tasks.core.verifying.policy import Policy
 
 #: The named contexts that the stage has its databases from.
 CONTEXTS = {database.VULNERABILITIES: "trivy-db", database.JAVA: "trivy-java-db"}
@@ -37,7 +38,7 @@ def given(session: Session, targets: Iterable[Target]) -> Given:
 
     Raises OutOfReach where it is known already that there is no database.
     """
-    from tasks.core import catalogue  # late: some proofs build
+    from tasks.core.verifying import catalogue  # late: some proofs build
 
     scanned = [target for target in targets if scans(target)]
     if not scanned:
