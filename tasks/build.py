@@ -35,9 +35,9 @@ def multiarch(
     asked: Building = BUILDING,
 ) -> None:
     """Build for every platform, prove each, push the proven."""
-    from tasks.core.bake import multiarch as multiarchs
+    from tasks.core.proofs import verdicts
     from tasks.core.render import multiarch as multiarch_table
-    from tasks.core.verifying import verdicts
+    from tasks.core.shipping import multiarch as multiarchs
 
     tables.choose(format_, multiarch_table.FORMATS)
     now = asked.session(c, _set("PLATFORMS", platform))
@@ -60,8 +60,8 @@ def multiarch(
 @command(help={"npmrc": "npm's configuration for private packages; default: ~/.npmrc."})
 def optimized(c: Context, npmrc: str = "", debug: bool = False, asked: Building = BUILDING) -> None:
     """Build the smallest images, with caches and secrets."""
-    from tasks.core.bake import optimizing
     from tasks.core.render import build as build_table
+    from tasks.core.shipping import optimizing
 
     now = asked.session(c, _set("NPMRC", npmrc))
     if debug:

@@ -29,8 +29,8 @@ def sizes(
     asked: Written = WRITTEN,
 ) -> None:
     """Show image sizes, and how much smaller they became."""
-    from tasks.core.images import pictures
     from tasks.core.images import sizes as measuring
+    from tasks.core.layers import pictures
 
     sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
     wanted = pictures.platforms(platform)
@@ -53,8 +53,7 @@ def layers(
     asked: Written = WRITTEN,
 ) -> None:
     """What each layer costs, what is wasted, what is large."""
-    from tasks.core.images import pictures
-    from tasks.core.layers import layerreport
+    from tasks.core.layers import layerreport, pictures
     from tasks.core.render import layers as layer_tables
 
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
@@ -77,7 +76,7 @@ def history(
     asked: Written = WRITTEN,
 ) -> None:
     """Every instruction, and the bytes that it added."""
-    from tasks.core.images import pictures
+    from tasks.core.layers import pictures
     from tasks.core.render import layers as layer_tables
 
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)

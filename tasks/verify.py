@@ -12,12 +12,12 @@ from invoke.context import Context
 from tasks.core import session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.render import formats
 from tasks.core.session import Session
-from tasks.core.verifying.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tasks.core.verifying.verdicts import Severity
+    from tasks.core.proofs.verdicts import Severity
 
 MOST_JOBS = 64
 #: Every task here may write its result several times.
@@ -39,7 +39,7 @@ class Asked:
 
     def least(self) -> Severity:
         """What `--severity` says. Raises UsageError for no such word."""
-        from tasks.core.verifying.verdicts import Severity
+        from tasks.core.proofs.verdicts import Severity
 
         try:
             return Severity(self.severity.lower())
@@ -114,7 +114,7 @@ def tests(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 def multiarch(c: Context, reference: str, platform: str = "", asked: Asked = ASKED) -> None:
     """Prove every platform of an image, wherever it is."""
     from tasks.core import schema
-    from tasks.core.bake import indexes
+    from tasks.core.shipping import indexes
 
     problem = schema.check_platforms(platform) if platform else None
     if problem:
@@ -134,9 +134,9 @@ def reproducible(
     profile: str | None = None,
 ) -> None:
     """Build twice from nothing; both must be the same."""
-    from tasks.core.bake import reproducing
+    from tasks.core.proofs import verdicts
     from tasks.core.render import reproduction
-    from tasks.core.verifying import verdicts
+    from tasks.core.shipping import reproducing
 
     sinks = formats.plan(output_, format_, reproduction.FORMATS)
     now = session.begin(c, env_file, profile, set_)
@@ -221,8 +221,9 @@ def list_(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
 
 def _prove(context: Context, asked: Asked, prove: Prove) -> None:
     """Check the options, prove, write the result everywhere it is wanted, and fail if it failed."""
+    from tasks.core.proofs import verdicts
     from tasks.core.render import verdicts as verdict_table
-    from tasks.core.verifying import kept, verdicts
+    from tasks.core.verifying import kept
 
     least, jobs = asked.least(), asked.at_once()
     sinks = formats.plan(asked.output_, asked.format_, verdict_table.FORMATS)

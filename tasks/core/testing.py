@@ -12,10 +12,10 @@ from tasks.core.bake.definitions import TESTING, Target
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.passing import PASS
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
 from tasks.core.verifying import policyfile
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Verdict
 
 SHOWN_LINES = 40
 

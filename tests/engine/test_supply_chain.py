@@ -14,9 +14,9 @@ from tasks.core.endpoint import Engine
 from tasks.core.images import attestations, contents
 from tasks.core.images.contents import Contents
 from tasks.core.proofs import budget, supply_chain
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.engine.conftest import make_scratch, remove_images, run_task
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from tasks.core.journal.records import (
 )
 from tasks.core.page.gathering import Report
 from tasks.core.page.reading import Mapped, MappedLayer, Piece
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 from tasks.core.rebuilds.results import SCENARIOS
 from tasks.core.rebuilds.variants import FIGURES, Figure, Row
 from tasks.core.verifying.kept import Kept
-from tasks.core.verifying.verdicts import Severity, Status, Verdict
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "0" * 64

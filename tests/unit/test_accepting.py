@@ -6,9 +6,9 @@ import datetime
 from typing import Any
 
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.policy import Accepted, Policy
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 from tasks.core.verifying import accepting
-from tasks.core.verifying.policy import Accepted, Policy
-from tasks.core.verifying.verdicts import Severity, Status, Verdict
 
 TODAY = datetime.date(2026, 11, 24)
 SETUID = Proof("filesystem.setuid", "title", Severity.HIGH, "reason", "observed")

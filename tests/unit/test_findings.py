@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import ProofFailed, UsageError
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import findings as table
 from tasks.core.scanning import baseline, findings
 from tasks.core.scanning.findings import Finding, Report, Rules, Severity, State, Subject
-from tasks.core.verifying.policy import Accepted
 
 TODAY = datetime.date(2026, 11, 24)
 LODASH = Finding(

@@ -13,9 +13,9 @@ from junitparser import Failure, JUnitXml, Skipped
 
 from tasks.core.bake import definitions
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import sarif
 from tasks.core.render import verdicts as verdict_table
-from tasks.core.verifying.verdicts import Severity, Verdict
 from tests.unit import outcomes
 from tests.unit.outcomes import HEALTHY, KEYS, LAYERS, PLATFORMS, PROOFS, SHELL
 

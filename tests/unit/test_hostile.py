@@ -15,9 +15,9 @@ import pytest
 
 from tasks.core.command import translated
 from tasks.core.errors import UsageError
+from tasks.core.proofs.policy import Policy
 from tasks.core.verifying import looking, proving
 from tasks.core.verifying.looking import Job
-from tasks.core.verifying.policy import Policy
 from tests.unit import hostile
 from tests.unit.hostile import MIB, verify
 from tests.unit.layers import file, folder, hard_link, layer, link, special

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import UsageError
-from tasks.core.verifying import policy, policyfile
+from tasks.core.proofs import policy
+from tasks.core.verifying import policyfile
 
 
 def test_without_configuration_the_defaults_hold() -> None:

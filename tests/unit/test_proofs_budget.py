@@ -10,8 +10,8 @@ import pytest
 from tasks.core.images import contents
 from tasks.core.images.contents import Contents
 from tasks.core.proofs import budget
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Status, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import archives, layers
 from tests.unit.archives import pieces
 from tests.unit.layers import file, hard_link, layer, link

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tasks.core.images.bytestream import HEAD_BYTES
 from tasks.core.images.contents import Contents
 from tasks.core.proofs import secrets
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.secrecy import secretforms, secretscan
 from tasks.core.secrecy.secretscan import Content, Hits, SecretInspector
-from tasks.core.verifying.verdicts import Status, Verdict
 from tests.unit import layers
 from tests.unit.layers import file, layer, link
 

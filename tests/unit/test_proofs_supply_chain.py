@@ -9,8 +9,8 @@ import pytest
 
 from tasks.core.proofs import supply_chain
 from tasks.core.proofs.labels import Expected
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Status, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import attested, layers
 from tests.unit.attested import BASE, OTHER, SLSA1, material, provenance, sbom, statement
 from tests.unit.layers import Member, file, layer, link

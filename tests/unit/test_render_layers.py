@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import UsageError
-from tasks.core.images import pictures
-from tasks.core.layers import layering, layerreport
+from tasks.core.layers import layering, layerreport, pictures
 from tasks.core.layers.layerreport import LayerReport
 from tasks.core.render import layers as tables_of
 from tests.unit import archives

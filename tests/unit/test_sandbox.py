@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.core.containers import sandbox
-from tasks.core.verifying.policy import Policy
+from tasks.core.proofs.policy import Policy
 
 SECOND = 10**9
 

@@ -17,11 +17,11 @@ import pytest
 
 from tasks.core.errors import OutOfReach
 from tasks.core.journal.history import Failure
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning import database, layouts, rego, scanner, stage, trivy
 from tasks.core.scanning.findings import Severity
 from tasks.core.scanning.layouts import NoLayout
 from tasks.core.untrusted import Malformed
-from tasks.core.verifying.policy import Accepted
 from tests.scanner import database as test_database
 from tests.unit.test_startup import ROOT
 

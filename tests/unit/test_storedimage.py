@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tasks.core.images import archive, contents, contentstore, storedimage
+from tasks.core.images import archive, contents, contentstore
 from tasks.core.images.contentstore import ContentStore
 from tasks.core.images.layout import ATTESTATION, ATTESTED
-from tasks.core.layers import layering
+from tasks.core.layers import layering, storedimage
 from tasks.core.layers.layerfiles import LayerFiles
 from tasks.core.secrecy.secretscan import Hits, SecretInspector
 from tasks.core.untrusted import Malformed

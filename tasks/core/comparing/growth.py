@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.core.comparing.lock import SECTIONS, Entry, Listed
+from tasks.core.proofs.policy import Policy
 from tasks.core.render import tables
 from tasks.core.render.tables import MIB
-from tasks.core.verifying.policy import Policy
 
 #: Growth that is worth reading the image for; each build changes some bytes.
 EXPLAINED_BYTES = 64 * 2**10

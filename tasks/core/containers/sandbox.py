@@ -14,7 +14,7 @@ from tasks.core import process
 from tasks.core.bake.overlay import PROJECT_LABEL
 from tasks.core.containers import owners
 from tasks.core.errors import Interrupted, OutOfReach
-from tasks.core.verifying.policy import Policy
+from tasks.core.proofs.policy import Policy
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -11,13 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from tasks.core import untrusted
-from tasks.core.images import archive, blobs, filetree, layout, storedimage, tarwalk
+from tasks.core.images import archive, blobs, filetree, layout, tarwalk
 from tasks.core.images.archive import Image
 from tasks.core.images.blobs import Blob
 from tasks.core.images.contentstore import ContentStore
 from tasks.core.images.entries import FileEntry, Inspector
 from tasks.core.images.layout import Descriptor
 from tasks.core.images.tarwalk import Seen, Walker
+from tasks.core.layers import storedimage
 from tasks.core.untrusted import Malformed
 
 

@@ -15,18 +15,10 @@ from typing import TYPE_CHECKING
 from tasks.core import daemon
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
-from tasks.core.images import (
-    archive,
-    blobs,
-    contentstore,
-    imagecache,
-    imagefiles,
-    storedimage,
-    tarwalk,
-)
+from tasks.core.images import archive, blobs, contentstore, imagecache, imagefiles, tarwalk
 from tasks.core.images.archive import Image
 from tasks.core.images.blobs import Blob
-from tasks.core.layers import layercache, layerfiles
+from tasks.core.layers import layercache, layerfiles, storedimage
 from tasks.core.layers.layerfiles import KnownLayer, LayerFiles
 from tasks.core.untrusted import Malformed
 

@@ -13,9 +13,9 @@ from tasks.core.images.sizes import ImageSize
 from tasks.core.journal.cachereport import Rate
 from tasks.core.journal.records import CACHED, RUN, SHARED, STEP, StepRecord
 from tasks.core.journal.timeline import Timeline
+from tasks.core.proofs.verdicts import Status
 from tasks.core.render import tables
 from tasks.core.verifying.kept import Kept
-from tasks.core.verifying.verdicts import Status
 
 #: A shorter step is in the table only.
 SHORT_SECONDS = 0.05

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from tasks.core.images.contents import Contents
 from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import tables
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Severity, Verdict
 
 _LAYERS = "Measured while the archive goes by, not taken from what it claims."
 COMPRESSED = Proof(

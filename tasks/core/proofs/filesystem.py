@@ -14,8 +14,8 @@ from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.proofs import leftovers
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.leftovers import PackageInspector
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (AccountInspector(), PackageInspector())

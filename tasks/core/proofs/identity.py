@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tasks.core.containers.processes import Process
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Subject
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: Programs that have no business as a container's first process.
 SHELLS = ("sh", "bash", "ash", "dash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "pwsh")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.containers.watching import Watch
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Subject
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -19,10 +19,10 @@ from tasks.core.images.sizes import LOOKALIKE_LABEL
 from tasks.core.proofs import labels
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.labels import BASE_DIGEST, BASE_NAME, PREFIX, Expected
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.provision import references
 from tasks.core.render import tables
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Severity, Verdict
 
 #: How a bake file names an image as a context.
 _CONTEXT = "docker-image://"

@@ -14,7 +14,7 @@ from tasks.core.containers.sandbox import Run
 from tasks.core.containers.watching import Watch
 from tasks.core.proofs import answering, burst, identity, living, readiness, stopping, twin
 from tasks.core.proofs.subject import LOCAL, Answer, Subject, fetch, published
-from tasks.core.verifying.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.core import process, untrusted
 from tasks.core.containers import sandbox
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -19,9 +19,9 @@ from tasks.core.images.sizes import LOOKALIKE_LABEL
 from tasks.core.proofs import labels, origin
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.labels import Expected as Expected
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import tables
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (StatementInspector(), SystemInspector(), NodeInspector())

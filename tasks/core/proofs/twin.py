@@ -22,7 +22,7 @@ from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.readiness import PACE_SECONDS, Readiness
 from tasks.core.proofs.subject import Subject, fetch, published, runs
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

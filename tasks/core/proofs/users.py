@@ -10,7 +10,7 @@ from tasks.core.images import accounts
 from tasks.core.images.accounts import AccountInspector
 from tasks.core.images.contents import Contents
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (AccountInspector(),)

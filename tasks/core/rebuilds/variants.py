@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tasks.core.bake.definitions import VARIANTS, Target
+from tasks.core.proofs.verdicts import Status
 from tasks.core.rebuilds.results import (
     COLD,
     DEPENDENCY,
@@ -19,7 +20,6 @@ from tasks.core.rebuilds.results import (
     Subject,
 )
 from tasks.core.verifying.kept import Kept
-from tasks.core.verifying.verdicts import Status
 
 COMPRESSED, UNPACKED, CACHED, PROOFS = "compressed", "unpacked", "cached", "proofs"
 #: The columns, in their order.

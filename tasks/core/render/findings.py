@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from tasks.core import untrusted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import findings_sarif, markdown, tables
 from tasks.core.scanning.findings import Finding, Judged, Report, State, Subject
-from tasks.core.verifying.policy import Accepted
 
 FORMATS = ("text", "json", "markdown", "sarif")
 HEADERS = ("where", "severity", "rule", "what", "fixed in", "title")

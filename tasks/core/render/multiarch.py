@@ -7,10 +7,10 @@ from typing import Any
 
 from tasks.core.bake.baking import Built
 from tasks.core.bake.exporting import PlatformImage
-from tasks.core.bake.multiarch import Proven
+from tasks.core.proofs import verdicts
 from tasks.core.render import build, tables
 from tasks.core.render import verdicts as verdict_table
-from tasks.core.verifying import verdicts
+from tasks.core.shipping.multiarch import Proven
 
 FORMATS = ("text", "json")
 HEADERS = ("target", "platform", "digest", "compressed", "seconds")

@@ -11,6 +11,7 @@ from tasks.core import process
 from tasks.core.bake import definitions
 from tasks.core.bake.definitions import Definition, Target
 from tasks.core.errors import UsageError
+from tasks.core.proofs.policy import Policy
 from tasks.core.scanning import buildcheck, hadolint, tools
 from tasks.core.scanning.findings import (
     DOCKERFILES,
@@ -26,7 +27,6 @@ from tasks.core.scanning.findings import (
 from tasks.core.scanning.hadolint import Remark
 from tasks.core.session import Session
 from tasks.core.verifying import accepting, catalogue, policyfile
-from tasks.core.verifying.policy import Policy
 
 CHECKER = "docker build --check"
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from tasks.core.bake import dockerfile, needs
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
+from tasks.core.proofs.policy import Policy
 from tasks.core.provision import bases, reach, references
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.scanning import database, rego, stage
 from tasks.core.scanning.findings import IDS, VULNERABILITIES
 from tasks.core.session import Session
 from tasks.core.verifying import accepting, policyfile
-from tasks.core.verifying.policy import Policy
 
 #: The named contexts that the stage has its databases from.
 CONTEXTS = {database.VULNERABILITIES: "trivy-db", database.JAVA: "trivy-java-db"}

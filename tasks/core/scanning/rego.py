@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning.findings import IDS, VULNERABILITIES
-from tasks.core.verifying.policy import Accepted
 
 _HEAD = """package trivy
 

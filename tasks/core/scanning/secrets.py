@@ -12,6 +12,7 @@ from tasks.core import process
 from tasks.core.bake import definitions
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning import leaks, sending
 from tasks.core.scanning.findings import (
     IDS,
@@ -28,7 +29,6 @@ from tasks.core.scanning.sending import Context, Tree
 from tasks.core.secrecy import secretforms, secretvalues
 from tasks.core.session import Session
 from tasks.core.verifying import accepting, catalogue, policyfile
-from tasks.core.verifying.policy import Accepted
 
 PATIENCE_SECONDS = 2.0
 

@@ -16,6 +16,7 @@ from tasks.core.bake.definitions import PRODUCTION
 from tasks.core.comparing import places as naming
 from tasks.core.comparing.places import Place
 from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.proofs.policy import Policy
 from tasks.core.render import sarif
 from tasks.core.scanning import findings, images, layouts, scanner, trivy
 from tasks.core.scanning.findings import IDS, VULNERABILITIES, Report, Rules, Severity, Subject
@@ -25,7 +26,6 @@ from tasks.core.scanning.trivy import Answer, Knowledge
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
 from tasks.core.verifying import accepting, catalogue, policyfile
-from tasks.core.verifying.policy import Policy
 
 if TYPE_CHECKING:
     from docker import DockerClient

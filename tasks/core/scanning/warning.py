@@ -16,6 +16,7 @@ from pathlib import Path
 from tasks.core import process, untrusted
 from tasks.core.bake.definitions import Definition
 from tasks.core.errors import UsageError
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import output
 from tasks.core.scanning import findings, leaks, leaving, sending
 from tasks.core.scanning.findings import Rules, State
@@ -25,7 +26,6 @@ from tasks.core.scanning.sending import Context
 from tasks.core.secrecy.secretforms import SHAPES
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
-from tasks.core.verifying.policy import Accepted
 
 FOLDER = Path(".slipway", "cache", "leaks")
 SCHEMA = 1

@@ -16,12 +16,12 @@ from tasks.core.errors import OutOfReach
 from tasks.core.images import contents, imagefiles
 from tasks.core.images.contents import Contents
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
 from tasks.core.structure import commands, files, keeping, metadata
 from tasks.core.structure.commands import Place, Start
 from tasks.core.structure.config import CommandTest, Config
 from tasks.core.structure.proofs import COMMAND, FILE_CONTENT, FILE_EXISTENCE, LICENSE, METADATA
-from tasks.core.verifying.verdicts import Verdict
 
 #: Commands that run side by side.
 AT_ONCE = 4

@@ -8,8 +8,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from tasks.core.proofs.catalogue import Proof, first
-from tasks.core.verifying.policy import Accepted, Policy
-from tasks.core.verifying.verdicts import Severity, Status, Verdict
+from tasks.core.proofs.policy import Accepted, Policy
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 
 UNUSED = Proof(
     "policy.exceptions",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tasks.core import structure
-from tasks.core.bake import reproducing
 from tasks.core.proofs import (
     budget,
     filesystem,
@@ -17,6 +16,7 @@ from tasks.core.proofs import (
 )
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.scanning import findings
+from tasks.core.shipping import reproducing
 from tasks.core.verifying import accepting
 
 #: Families in the order of what is asked first: does it run, is it safe, is it ours, is it small?

@@ -14,9 +14,9 @@ from typing import Any
 
 from tasks.core import process, untrusted
 from tasks.core.errors import UsageError
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 from tasks.core.render import output
 from tasks.core.untrusted import Malformed
-from tasks.core.verifying.verdicts import Severity, Status, Verdict
 
 SCHEMA = 1
 FILE = Path(".slipway", "verdicts.json")

@@ -15,10 +15,10 @@ from tasks.core.images import contents, contentstore, imagefiles
 from tasks.core.images.contents import Contents
 from tasks.core.images.entries import Inspector
 from tasks.core.proofs import budget, filesystem, platforms, secrets, supply_chain, users
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.secrecy.secretscan import SecretInspector
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Verdict
 
 INSPECTORS: Mapping[str, Sequence[Inspector]] = {
     "platforms": platforms.INSPECTORS,

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tasks.core.errors import UsageError
-from tasks.core.verifying.policy import Accepted, Policy
+from tasks.core.proofs.policy import Accepted, Policy
 
 #: The largest number that makes sense anywhere: a signed 32-bit one.
 _LARGEST = 2**31 - 1

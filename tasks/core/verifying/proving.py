@@ -17,15 +17,15 @@ from tasks.core.bake import runnable
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
 from tasks.core.proofs import runtime
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.runtime import Subject
 from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
 from tasks.core.verifying import accepting, catalogue
 from tasks.core.verifying import crew as crews
 from tasks.core.verifying.crew import Crew
 from tasks.core.verifying.looking import Held, Job
-from tasks.core.verifying.policy import Policy
-from tasks.core.verifying.verdicts import Verdict
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -11,14 +11,14 @@ from tasks.core.bake import definitions, needs
 from tasks.core.bake.definitions import PRODUCTION, Target
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.pins import applying
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.secrecy import secretvalues
 from tasks.core.session import Session
 from tasks.core.structure import Image
 from tasks.core.verifying import catalogue, policyfile, proving
-from tasks.core.verifying.policy import Policy
 from tasks.core.verifying.proving import Case
-from tasks.core.verifying.verdicts import Verdict
 
 #: What is demanded of an image that nobody described.
 FOREIGN = Policy(page=None)

@@ -7,14 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from tasks.core import daemon, process, schema
-from tasks.core.bake import builds, pushing, runnable
+from tasks.core.bake import builds, runnable
 from tasks.core.bake.baking import Build
 from tasks.core.bake.builds import Wish
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import SlipwayError, UsageError
+from tasks.core.proofs import verdicts
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
-from tasks.core.verifying import catalogue, policyfile, proving, verdicts, verification
-from tasks.core.verifying.verdicts import Verdict
+from tasks.core.shipping import pushing
+from tasks.core.verifying import catalogue, policyfile, proving, verification
 
 GROUP = "multiarch"
 DEBUG_GROUP = "multiarch-debug"

@@ -8,18 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.core import daemon, process
-from tasks.core.bake import definitions, exporting, pushing, runnable
+from tasks.core.bake import definitions, exporting, runnable
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
 from tasks.core.images import contents
 from tasks.core.proofs.supply_chain import Expected
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.provision import references
 from tasks.core.provision.registry import platform_names
 from tasks.core.secrecy import secretvalues
 from tasks.core.session import Session
+from tasks.core.shipping import pushing
 from tasks.core.verifying import catalogue, policyfile, proving, verification
 from tasks.core.verifying.proving import Case
-from tasks.core.verifying.verdicts import Verdict
 
 if TYPE_CHECKING:
     from docker import DockerClient

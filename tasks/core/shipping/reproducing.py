@@ -11,15 +11,15 @@ from pathlib import Path
 from tasks.core import daemon, process
 from tasks.core.bake.baking import Build, Built
 from tasks.core.bake.builds import Wish, build
-from tasks.core.bake.optimizing import GROUP
 from tasks.core.comparing import files
 from tasks.core.images import contents, imagefiles
 from tasks.core.images.contents import Contents
 from tasks.core.images.digesting import DigestInspector
 from tasks.core.images.entries import FileEntry
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.session import Session
-from tasks.core.verifying.verdicts import Severity, Verdict
+from tasks.core.shipping.optimizing import GROUP
 
 PROOF = Proof(
     "supply-chain.reproducible",

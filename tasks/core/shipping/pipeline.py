@@ -12,12 +12,13 @@ from tasks.core.bake.definitions import TESTING
 from tasks.core.command import translated
 from tasks.core.errors import SlipwayError
 from tasks.core.images import sizes
+from tasks.core.proofs import verdicts
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.render import build as build_table
 from tasks.core.render import output, tables
 from tasks.core.render import verdicts as verdict_table
 from tasks.core.session import Session
-from tasks.core.verifying import verdicts, verification
-from tasks.core.verifying.verdicts import Verdict
+from tasks.core.verifying import verification
 
 #: A stage does its work, prints its result, and returns one line for the summary.
 Stage = Callable[[Session], str]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from tasks.core import daemon, process
-from tasks.core.bake import builds, pushing
+from tasks.core.bake import builds
 from tasks.core.bake.baking import Build
 from tasks.core.bake.builds import Wish
 from tasks.core.session import Session
+from tasks.core.shipping import pushing
 
 GROUP = "optimized"
 DEBUG_GROUP = "optimized-debug"
