@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ class Session:
     config: Mapping[str, Any]
     #: The settings file that is read instead of `.env`.
     env_file: str | None = None
+    #: What was said already, and the registries that did not answer: a run of several builds would
+    #: say it again with each, and wait again.
+    said: set[str] = field(default_factory=set, compare=False)
+    silent: set[str] = field(default_factory=set, compare=False)
 
     @cached_property
     def engine(self) -> Engine:

@@ -194,7 +194,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(bases, "look_alike", lambda *_: place if stored else None)
 
     set_up()
-    monkeypatch.setattr(applying, "_SAID", set())
     return set_up
 
 
@@ -244,8 +243,9 @@ class TestBuilds:
     ) -> None:
         (tmp_path / lock.NAME).write_bytes(document())
         registry(state="look-alike")
+        session = session_of(tmp_path)
         for _ in range(2):
-            applied = applying.apply(session_of(tmp_path), [NODE], ())
+            applied = applying.apply(session, [NODE], ())
         assert (applied.images, applied.rest) == ({}, [NODE])
         assert capsys.readouterr().err.count("NOT pinned: look-alikes stand in for node:22") == 1
         with pytest.raises(OutOfReach, match=r"BASES_LOCK=required, but .* node:22"):
