@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tasks.core import process
-from tasks.core.bake import dockerfile, overlay
+from tasks.core.bake import dockerfile, overlay, stages
 from tasks.core.bake.definitions import Definition, Target
 from tasks.core.bake.overlay import Additions
 from tasks.core.pins import applying
@@ -136,18 +136,18 @@ def _frontend(target: Target) -> str | None:
     return dockerfile.directives(text_of(target) or "").get("syntax")
 
 
-def _uses(target: Target) -> tuple[dockerfile.BaseUse, ...]:
+def _uses(target: Target) -> tuple[stages.BaseUse, ...]:
     if target.inline is not None:
         origin = f"the Dockerfile of {target.name} in the bake file"
-        uses = dockerfile.text_references(target.inline, target.args, target.stage, origin)
+        uses = stages.text_references(target.inline, target.args, target.stage, origin)
     elif target.dockerfile is not None:
-        uses = dockerfile.base_references(target.dockerfile, target.args, target.stage)
+        uses = stages.base_references(target.dockerfile, target.args, target.stage)
     else:
         return ()
     return tuple(found for use in uses if (found := _outside(use, target)))
 
 
-def _outside(use: dockerfile.BaseUse, target: Target) -> dockerfile.BaseUse | None:
+def _outside(use: stages.BaseUse, target: Target) -> stages.BaseUse | None:
     """The image that ``use`` is of; None where a context takes its place that is no image."""
     at = target.contexts.get(use.reference)
     if at is None:
@@ -162,7 +162,7 @@ def _unnameable(definition: Definition, needed: Sequence[BaseNeed]) -> frozenset
     stages = {
         stage.name
         for target in definition.targets.values()
-        for stage in dockerfile.stages(text_of(target) or "", target.args)
+        for stage in stages.read(text_of(target) or "", target.args)
     }
     names = {need.reference: references.parse(need.reference).context_names for need in needed}
     return frozenset(reference for reference, every in names.items() if stages & set(every))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tasks.core.bake import dockerfile, needs
+from tasks.core.bake import needs, stages
 from tasks.core.bake.definitions import Target
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
@@ -49,7 +49,7 @@ def needed(targets: Iterable[Target], otherwise: tuple[str, ...]) -> dict[str, t
     found = {}
     for target in targets:
         text = needs.text_of(target)
-        if text is not None and dockerfile.runs_on_target(text, target.args, target.stage):
+        if text is not None and stages.runs_on_target(text, target.args, target.stage):
             found[target.name] = target.platforms or otherwise
     return found
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.core import untrusted
-from tasks.core.bake.dockerfile import SCRATCH
+from tasks.core.bake.stages import SCRATCH
 from tasks.core.images import attestations
 from tasks.core.images.attestations import Material
 from tasks.core.images.contents import Contents

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core.bake import dockerfile, needs
+from tasks.core.bake import needs, stages
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
 from tasks.core.proofs.policy import Policy
@@ -62,8 +62,8 @@ def scans(target: Target) -> bool:
     text = needs.text_of(target)
     if text is None or stage.NAME not in text:
         return False
-    every = dockerfile.stages(text, target.args)
-    reached = dockerfile.reached(text, target.args, target.stage)
+    every = stages.read(text, target.args)
+    reached = stages.reached(text, target.args, target.stage)
     return any(every[at].name == stage.NAME for at in reached)
 
 
@@ -89,7 +89,7 @@ def _policy(policy: Policy) -> str:
 def _demand_scanner(session: Session, targets: Iterable[Target]) -> None:
     """That the image of the scanner can be had, said in its own words."""
     for image in sorted({target.args.get("TRIVY_IMAGE", "") for target in targets}):
-        if image in ("", dockerfile.SCRATCH):
+        if image in ("", stages.SCRATCH):
             reason = "it names none"
         else:
             [state] = bases.base_states(session.engine, [BaseNeed(image)])
