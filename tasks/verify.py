@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from tasks.core import session
+from tasks.core import process, session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
 from tasks.core.proofs.verdicts import Verdict
@@ -233,6 +233,9 @@ def _prove(context: Context, asked: Asked, prove: Prove) -> None:
         return
     kept.store(now.root, found)
     formats.write(sinks, lambda name: _rendered(now, found, name, asked.all_))
+    lesser = verdicts.passed_over(found, least)
+    if lesser:
+        process.note(lesser)
     verdicts.demand(found, least)
 
 

@@ -68,6 +68,15 @@ def failed(verdicts: Iterable[Verdict], least: Severity = Severity.LOW) -> tuple
     return tuple(verdict for verdict in failures if verdict.severity.rank >= least.rank)
 
 
+def passed_over(verdicts: Iterable[Verdict], least: Severity) -> str:
+    """A line on the failures that are less grave than ``least``; "" where there are none."""
+    lesser = [one for one in failed(verdicts) if one.severity.rank < least.rank]
+    if not lesser:
+        return ""
+    names = ", ".join(dict.fromkeys(one.proof for one in lesser))
+    return f"{len(lesser)} failed that are less grave than {least}, so they do not count: {names}"
+
+
 def demand(verdicts: Iterable[Verdict], least: Severity = Severity.LOW) -> None:
     """Raise ProofFailed, naming the gravest failure, if any is as grave as ``least``."""
     failures = failed(verdicts, least)
