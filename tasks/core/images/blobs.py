@@ -85,7 +85,7 @@ def opened(chunks: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
         ) as archive:
             yield archive
     except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
-        raise Malformed(f"is not a whole tar archive: {error or 'headers without end'}") from None
+        raise Malformed(f"no whole tar archive: {error or 'headers without end'}") from None
 
 
 def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
