@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import measuring, outcome, report
+from bench import arguments, measuring, outcome, report
 from bench.cases import SERVICES, chosen, every
 from bench.measuring import Timing
 from tasks.core import daemon
@@ -74,25 +74,18 @@ def _services(given: str) -> tuple[str, ...]:
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.builds", description=__doc__)
-    parser.add_argument("--runs", type=_count, default=5, help="runs of each side (default: 5)")
+    parser = arguments.parser("builds", __doc__, PAGE)
     parser.add_argument(
-        "--emulated-runs", type=_count, default=3, help="at most so many under emulation (3)"
+        "--emulated-runs",
+        type=arguments.count,
+        default=3,
+        help="at most so many under emulation (3)",
     )
     parser.add_argument("--only", default="", help="comparisons by name or glob: NAME,NAME")
     parser.add_argument("--services", default=",".join(SERVICES), help="services: NAME,NAME")
     parser.add_argument("--earlier", help="keep the comparisons of this --output that are not made")
     parser.add_argument("--output", help="also write every single run to this file, as JSON")
-    parser.add_argument(
-        "--update-docs", action="store_true", help="put the table into docs/performance.md"
-    )
     return parser.parse_args(words)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError("expected a number from 1 to 100")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import layerimages, measuring, outcome
+from bench import arguments, layerimages, measuring, outcome
 from bench.layerimages import Shape
 from tasks.core import process
 from tasks.core.endpoint import Engine
@@ -68,7 +67,7 @@ Runners = Mapping[str, tuple[Callable[[], Run], Callable[[], Run]]]
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the table, and return the exit code: 0 also where a limit is not met."""
-    options = _options(words)
+    options = arguments.parser("layers", __doc__, PAGE).parse_args(words)
     return outcome.code(
         lambda: outcome.publish(table(_measured(options.runs)), "layers", PAGE, options)
     )
@@ -190,15 +189,6 @@ def _run(engine: Engine, argv: Sequence[str]) -> Run:
 
 def _docker(engine: Engine, *words: str) -> None:
     process.read((engine.docker, *words), env=engine.environment)
-
-
-def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.layers", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
-    parser.add_argument(
-        "--update-docs", action="store_true", help="put the table into docs/performance.md"
-    )
-    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from time import monotonic
 
 from bench import edits
 from bench.cases import Case, Side
-from tasks.core import builds, process, settings
-from tasks.core.builds import Wish
+from tasks.core import process, settings
+from tasks.core.bake import builds
+from tasks.core.bake.builds import Wish
 from tasks.core.errors import BuildFailed
 from tasks.core.rebuilds import scratch
 from tasks.core.render.progress import minutes

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench import contenders, expressing, measuring, outcome, report, standing
+from bench import arguments, contenders, expressing, measuring, outcome, report, standing
 from bench.contenders import HADOLINT, STRUCTURE, TRIVY, Findings
 from bench.standing import SLIPWAY, Row
 from tasks.core import daemon, filling, process
@@ -35,7 +35,7 @@ PLAINEST = "scratch"
 
 def main(words: Sequence[str] | None = None) -> int:
     """Compare, print the table, and return the exit code: 0 whatever was caught."""
-    options = _options(words)
+    options = arguments.parser("peers", __doc__, PAGE, runs=False).parse_args(words)
     return outcome.code(lambda: _run(options))
 
 
@@ -92,14 +92,6 @@ def _slipway(root: Path) -> Findings:
         if verdict["status"] == "failed" and proof not in failed.get(name, ()):
             failed[name] = (*failed.get(name, ()), proof)
     return failed
-
-
-def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
-    parser.add_argument(
-        "--update-docs", action="store_true", help="put the table into docs/verification.md"
-    )
-    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from bench import outcome
+from bench import arguments, outcome
 from tasks.core import process
 from tasks.core.errors import OutOfReach
 from tasks.core.render import tables
@@ -25,7 +24,7 @@ SECONDS = 300
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the table, and return the exit code: 0 also where the limit is not met."""
-    options = _options(words)
+    options = arguments.parser("verifying", __doc__, PAGE).parse_args(words)
     return outcome.code(
         lambda: outcome.publish(table(_measured(options.runs)), "verifying", PAGE, options)
     )
@@ -77,15 +76,6 @@ def _seconds(targets: Sequence[str]) -> float:
     if done.returncode not in (0, 1):
         raise OutOfReach(f"verify.production ended with {done.returncode}: {done.stderr[-300:]}")
     return took
-
-
-def _options(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.verifying", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
-    parser.add_argument(
-        "--update-docs", action="store_true", help="put the table into docs/performance.md"
-    )
-    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,8 @@ def _renew(c: Context, asked: Written, wanted: Wanted, *, again: bool) -> None:
 
 def _needs(now: session.Session, patterns: Sequence[str], platform: str) -> list[BaseNeed]:
     """What the targets need; with ``platform``, for those platforms instead of the targets' own."""
-    from tasks.core import needs, schema
+    from tasks.core import schema
+    from tasks.core.bake import needs
     from tasks.core.provision.bases import BaseNeed
 
     definition = now.everything().narrowed(patterns)

@@ -35,9 +35,9 @@ def multiarch(
     asked: Building = BUILDING,
 ) -> None:
     """Build for every platform, prove each, push the proven."""
-    from tasks.core import multiarch as multiarchs
-    from tasks.core import verdicts
+    from tasks.core.proofs import verdicts
     from tasks.core.render import multiarch as multiarch_table
+    from tasks.core.shipping import multiarch as multiarchs
 
     tables.choose(format_, multiarch_table.FORMATS)
     now = asked.session(c, _set("PLATFORMS", platform))
@@ -60,8 +60,8 @@ def multiarch(
 @command(help={"npmrc": "npm's configuration for private packages; default: ~/.npmrc."})
 def optimized(c: Context, npmrc: str = "", debug: bool = False, asked: Building = BUILDING) -> None:
     """Build the smallest images, with caches and secrets."""
-    from tasks.core import optimizing
     from tasks.core.render import build as build_table
+    from tasks.core.shipping import optimizing
 
     now = asked.session(c, _set("NPMRC", npmrc))
     if debug:
@@ -106,8 +106,8 @@ def print_(
 
 
 def _build(now: session.Session, names: Sequence[str], asked: Building) -> None:
-    from tasks.core import builds
-    from tasks.core.builds import Wish
+    from tasks.core.bake import builds
+    from tasks.core.bake.builds import Wish
     from tasks.core.render import build as build_table
 
     patterns = _patterns(now, names, asked)

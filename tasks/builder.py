@@ -34,7 +34,7 @@ def create(
     profile: str | None = None,
 ) -> None:
     """Join nodes as one builder, and see that each answers."""
-    from tasks.core import joining, nodes
+    from tasks.core.machines import joining, nodes
     from tasks.core.render import builders as builder_table
 
     specs = nodes.parse_all(node, driver)
@@ -55,7 +55,7 @@ def list_(
     profile: str | None = None,
 ) -> None:
     """Show builders, their nodes, and which of them answer."""
-    from tasks.core import builders
+    from tasks.core.machines import builders
     from tasks.core.render import builders as builder_table
 
     tables.choose(format_, ("text", "json"))
@@ -73,7 +73,7 @@ def use(
     profile: str | None = None,
 ) -> None:
     """Build with this builder from now on: BUILDER in .env."""
-    from tasks.core import joining
+    from tasks.core.machines import joining
 
     now = session.begin(c, env_file, profile, set_)
     joining.use(now, _file(now, env_file), name)
@@ -89,14 +89,14 @@ def remove(
     profile: str | None = None,
 ) -> None:
     """Remove a builder; its engines and contexts stay."""
-    from tasks.core import joining
+    from tasks.core.machines import joining
 
     now = session.begin(c, env_file, profile, set_)
     joining.remove(now, _file(now, env_file), name, yes=yes)
 
 
 def _used(now: session.Session) -> str:
-    from tasks.core import builders
+    from tasks.core.machines import builders
 
     return now.settings["BUILDER"] or builders.current(now.engine)
 

@@ -19,7 +19,7 @@ def pipeline(
     profile: str | None = None,
 ) -> None:
     """Build, test, prove and measure everything."""
-    from tasks.core import pipeline as stages
+    from tasks.core.shipping import pipeline as stages
 
     stages.run(session.begin(c, env_file, profile, set_))
 

@@ -29,8 +29,8 @@ def sizes(
     asked: Written = WRITTEN,
 ) -> None:
     """Show image sizes, and how much smaller they became."""
-    from tasks.core import pictures
-    from tasks.core import sizes as measuring
+    from tasks.core.images import sizes as measuring
+    from tasks.core.layers import pictures
 
     sinks = formats.plan(asked.output_, asked.format_, measuring.FORMATS)
     wanted = pictures.platforms(platform)
@@ -53,7 +53,7 @@ def layers(
     asked: Written = WRITTEN,
 ) -> None:
     """What each layer costs, what is wasted, what is large."""
-    from tasks.core import layerreport, pictures
+    from tasks.core.layers import layerreport, pictures
     from tasks.core.render import layers as layer_tables
 
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
@@ -76,7 +76,7 @@ def history(
     asked: Written = WRITTEN,
 ) -> None:
     """Every instruction, and the bytes that it added."""
-    from tasks.core import pictures
+    from tasks.core.layers import pictures
     from tasks.core.render import layers as layer_tables
 
     sinks = formats.plan(asked.output_, asked.format_, layer_tables.FORMATS)
@@ -89,7 +89,7 @@ def history(
 @command(repeatable=["output_"])
 def records(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
     """List the records of builds, the newest first."""
-    from tasks.core import recordstore
+    from tasks.core.journal import recordstore
     from tasks.core.render import records as record_table
 
     sinks = formats.plan(output_, format_, record_table.FORMATS)
@@ -107,7 +107,7 @@ def cache(
     output_: Sequence[str] = (),
 ) -> None:
     """Show what the cache gave a build, and why it missed."""
-    from tasks.core import cachereport, recordstore
+    from tasks.core.journal import cachereport, recordstore
     from tasks.core.render import cache as cache_table
 
     sinks = formats.plan(output_, format_, cache_table.FORMATS)
@@ -121,8 +121,8 @@ def cache(
 @command(repeatable=["output_"])
 def timeline(c: Context, record: str = "", format_: str = "", output_: Sequence[str] = ()) -> None:
     """Show where the seconds of a build went."""
-    from tasks.core import recordstore
-    from tasks.core import timeline as timelines
+    from tasks.core.journal import recordstore
+    from tasks.core.journal import timeline as timelines
     from tasks.core.render import timeline as timeline_table
 
     sinks = formats.plan(output_, format_, timeline_table.FORMATS)

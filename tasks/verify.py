@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from tasks.core import session
+from tasks.core import process, session
 from tasks.core.command import command
 from tasks.core.errors import UsageError
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.render import formats
 from tasks.core.session import Session
-from tasks.core.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from tasks.core.verdicts import Severity
+    from tasks.core.proofs.verdicts import Severity
 
 MOST_JOBS = 64
 #: Every task here may write its result several times.
@@ -39,7 +39,7 @@ class Asked:
 
     def least(self) -> Severity:
         """What `--severity` says. Raises UsageError for no such word."""
-        from tasks.core.verdicts import Severity
+        from tasks.core.proofs.verdicts import Severity
 
         try:
             return Severity(self.severity.lower())
@@ -63,7 +63,7 @@ Prove = Callable[[Session, int | None], tuple[Verdict, ...]]
 @command(repeatable=_OUTPUTS)
 def production(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Prove the images that ship: started, and inside."""
-    from tasks.core import verification
+    from tasks.core.verifying import verification
 
     _prove(c, asked, lambda now, jobs: verification.production(now, target, jobs=jobs))
 
@@ -71,7 +71,7 @@ def production(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> 
 @command(name="all", repeatable=_OUTPUTS)
 def all_(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Every proof: the same, and no secret in any layer."""
-    from tasks.core import proving, verification
+    from tasks.core.verifying import proving, verification
 
     families = proving.EVERYTHING
     _prove(c, asked, lambda now, jobs: verification.production(now, target, families, jobs=jobs))
@@ -80,7 +80,7 @@ def all_(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 @command(repeatable=_OUTPUTS)
 def secrets(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Search every layer and text of the images for secrets."""
-    from tasks.core import verification
+    from tasks.core.verifying import verification
 
     _prove(c, asked, lambda now, jobs: verification.secrets(now, target, jobs))
 
@@ -88,7 +88,7 @@ def secrets(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> Non
 @command(repeatable=_OUTPUTS)
 def sizes(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
     """Compare sizes, layers and waste with the budgets."""
-    from tasks.core import verification
+    from tasks.core.verifying import verification
 
     budget = ("budget",)
     _prove(
@@ -113,7 +113,8 @@ def tests(c: Context, target: Sequence[str] = (), asked: Asked = ASKED) -> None:
 )
 def multiarch(c: Context, reference: str, platform: str = "", asked: Asked = ASKED) -> None:
     """Prove every platform of an image, wherever it is."""
-    from tasks.core import indexes, schema
+    from tasks.core import schema
+    from tasks.core.shipping import indexes
 
     problem = schema.check_platforms(platform) if platform else None
     if problem:
@@ -133,8 +134,9 @@ def reproducible(
     profile: str | None = None,
 ) -> None:
     """Build twice from nothing; both must be the same."""
-    from tasks.core import reproducing, verdicts
+    from tasks.core.proofs import verdicts
     from tasks.core.render import reproduction
+    from tasks.core.shipping import reproducing
 
     sinks = formats.plan(output_, format_, reproduction.FORMATS)
     now = session.begin(c, env_file, profile, set_)
@@ -163,7 +165,7 @@ def image(
     asked: Asked = ASKED,
 ) -> None:
     """Prove any image: --image or --archive."""
-    from tasks.core import verification
+    from tasks.core.verifying import verification
 
     if bool(image) == bool(archive):
         raise UsageError("verify.image needs either --image REF or --archive PATH")
@@ -194,7 +196,7 @@ def structure_(
     asked: Asked = ASKED,
 ) -> None:
     """Run tests written for container-structure-test."""
-    from tasks.core import verification
+    from tasks.core.verifying import verification
 
     if not config:
         raise UsageError("verify.structure needs --config FILE")
@@ -210,8 +212,8 @@ def structure_(
 @command(name="list", repeatable=_OUTPUTS)
 def list_(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
     """List the proofs; as Markdown, with their reasons."""
-    from tasks.core import catalogue
     from tasks.core.render import catalogue as catalogue_page
+    from tasks.core.verifying import catalogue
 
     sinks = formats.plan(output_, format_, catalogue_page.FORMATS)
     formats.write(sinks, lambda name: catalogue_page.render(catalogue.CATALOGUE, name))
@@ -219,8 +221,9 @@ def list_(c: Context, format_: str = "", output_: Sequence[str] = ()) -> None:
 
 def _prove(context: Context, asked: Asked, prove: Prove) -> None:
     """Check the options, prove, write the result everywhere it is wanted, and fail if it failed."""
-    from tasks.core import kept, verdicts
+    from tasks.core.proofs import verdicts
     from tasks.core.render import verdicts as verdict_table
+    from tasks.core.verifying import kept
 
     least, jobs = asked.least(), asked.at_once()
     sinks = formats.plan(asked.output_, asked.format_, verdict_table.FORMATS)
@@ -230,14 +233,18 @@ def _prove(context: Context, asked: Asked, prove: Prove) -> None:
         return
     kept.store(now.root, found)
     formats.write(sinks, lambda name: _rendered(now, found, name, asked.all_))
+    lesser = verdicts.passed_over(found, least)
+    if lesser:
+        process.note(lesser)
     verdicts.demand(found, least)
 
 
 def _rendered(now: Session, found: Sequence[Verdict], format_: str, everything: bool) -> str:
     """SARIF alone needs to know where targets come from; there need not be any."""
-    from tasks.core import catalogue, definitions
+    from tasks.core.bake import definitions
     from tasks.core.render import sarif
     from tasks.core.render import verdicts as verdict_table
+    from tasks.core.verifying import catalogue
 
     known = format_ == "sarif" and definitions.has_bake_file(now.root, now.files)
     places = sarif.places(now.root, now.everything().targets.values()) if known else {}

@@ -42,7 +42,7 @@ def commands(python: str, wanted: Extent) -> tuple[Check, ...]:
         ("types of tasks.py", (*module, "mypy", "tasks.py")),
         ("unit tests", (*module, "pytest", "tests/unit", *SPREAD)),
     )
-    engine = (*module, "pytest", "tests/engine", *SPREAD, "-v")
+    engine = (*module, "pytest", "tests/engine", *SPREAD, "-v", "--durations=15")
     usual: Check = ("engine tests", (*engine, "-m", "not long"))
     long: Check = ("long engine tests", (*engine, "-m", "long"))
     return {

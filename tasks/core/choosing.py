@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.core import catalogue, daemon, policyfile, process
-from tasks.core.definitions import Target
+from tasks.core import daemon, process
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.session import Session
+from tasks.core.verifying import catalogue, policyfile
 
 if TYPE_CHECKING:
     from docker import DockerClient

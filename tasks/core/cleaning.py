@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import daemon, process
+from tasks.core.bake.overlay import PROJECT_LABEL
+from tasks.core.containers.sandbox import RUN_LABEL
 from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.overlay import PROJECT_LABEL
 from tasks.core.render import output, tables
-from tasks.core.sandbox import RUN_LABEL
 from tasks.core.session import Session
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tasks.core import envfile, masking
+from tasks.core import envfile
+from tasks.core.secrecy import masking
 
 EXAMPLE = ".env.example"
 ENGINES = ("auto", "system", "embedded")

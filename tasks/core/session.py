@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
 
-from tasks.core import definitions, endpoint, engine, settings
-from tasks.core.definitions import Definition
+from tasks.core import endpoint, engine, settings
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
 from tasks.core.settings import Settings
@@ -32,6 +33,10 @@ class Session:
     config: Mapping[str, Any]
     #: The settings file that is read instead of `.env`.
     env_file: str | None = None
+    #: What was said already, and the registries that did not answer: a run of several builds would
+    #: say it again with each, and wait again.
+    said: set[str] = field(default_factory=set, compare=False)
+    silent: set[str] = field(default_factory=set, compare=False)
 
     @cached_property
     def engine(self) -> Engine:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import envfile, masking, schema, source
+from tasks.core import envfile, schema, source
 from tasks.core.errors import UsageError
+from tasks.core.secrecy import masking
 
 
 @dataclass(frozen=True)

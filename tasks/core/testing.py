@@ -7,13 +7,15 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tasks.core import choosing, daemon, policyfile, process, sandbox, waiting
-from tasks.core.definitions import TESTING, Target
-from tasks.core.policy import Policy
+from tasks.core import choosing, daemon, process, waiting
+from tasks.core.bake.definitions import TESTING, Target
+from tasks.core.containers import sandbox
+from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.passing import PASS
-from tasks.core.sandbox import Run
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
-from tasks.core.verdicts import Verdict
+from tasks.core.verifying import policyfile
 
 SHOWN_LINES = 40
 

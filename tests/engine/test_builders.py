@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import builders, process
+from tasks.core import process
 from tasks.core.errors import OutOfReach
+from tasks.core.machines import builders
 from tasks.core.provision import registry
 from tests.engine.conftest import Ran, make_scratch, run_task
 from tests.engine.second import TwoNodes, builds_of, told_of

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.core import buildx, cachereport, process, recordstore
-from tasks.core.cachereport import CacheReport
+from tasks.core import process
+from tasks.core.bake import buildx
 from tasks.core.endpoint import Engine
+from tasks.core.journal import cachereport, recordstore
+from tasks.core.journal.cachereport import CacheReport
 from tests.engine.conftest import make_scratch, remove_images, run_task
 
 if TYPE_CHECKING:

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.core import contents, process, secretforms, settings
+from tasks.core import process, settings
 from tasks.core.endpoint import Engine
+from tasks.core.images import contents
 from tasks.core.proofs import secrets as proofs
 from tasks.core.provision import embedded
-from tasks.core.secretscan import SecretInspector
+from tasks.core.secrecy import secretforms
+from tasks.core.secrecy.secretscan import SecretInspector
 from tests.engine.conftest import PREFIX, PROJECT, Ran, copy_repository, run_task
 
 if TYPE_CHECKING:

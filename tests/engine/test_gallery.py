@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core.catalogue import IDS
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
+from tasks.core.verifying.catalogue import IDS
 from tests.engine.conftest import cannot_run, emulation_lock, remove_images, run_task
 from tests.engine.gallery import building, fakes
 from tests.engine.gallery.archived import ARCHIVES, Archived

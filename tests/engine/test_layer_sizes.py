@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core import blobs, contentstore, layering
-from tasks.core.archive import Image
 from tasks.core.endpoint import Engine
+from tasks.core.images import blobs, contentstore
+from tasks.core.images.archive import Image
+from tasks.core.layers import layering
 from tasks.core.process import merged
 from tasks.core.provision import home, tools
 from tests.engine.conftest import cannot_run, remove_images, run_task

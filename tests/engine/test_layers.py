@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tasks.core import layering, layerreport
 from tasks.core.endpoint import Engine
-from tasks.core.layerreport import LayerReport
+from tasks.core.layers import layering, layerreport
+from tasks.core.layers.layerreport import LayerReport
 from tasks.core.process import merged
 from tests.engine.conftest import Ran, cannot_run
 from tests.unit import layered

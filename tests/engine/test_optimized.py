@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core import archive, process
+from tasks.core import process
 from tasks.core.endpoint import Engine
+from tasks.core.images import archive
 from tasks.core.provision import bases, embedded
 from tasks.core.provision.bases import BaseNeed
 from tests.engine.conftest import PREFIX, Ran, copy_repository, run_task

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core.catalogue import IDS
 from tasks.core.endpoint import Engine
+from tasks.core.verifying.catalogue import IDS
 from tests.engine.conftest import Ran, copy_repository, environment
 from tests.engine.test_layers import demand_dives_figures
 

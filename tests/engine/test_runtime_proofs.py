@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.core import sandbox
+from tasks.core.containers import sandbox
 from tasks.core.endpoint import Engine
-from tasks.core.policy import Policy
 from tasks.core.proofs import readiness, runtime, stopping
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.subject import Subject, published
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.engine.conftest import make_scratch, run_task
 from tests.engine.relay import Relay
 

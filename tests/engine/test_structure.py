@@ -18,10 +18,10 @@ from invoke.context import Context
 from tasks.core import process, session, structure
 from tasks.core.endpoint import Engine
 from tasks.core.errors import Interrupted, OutOfReach
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.provision import bases
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.structure import Image, commands
-from tasks.core.verdicts import Status, Verdict
 from tests.engine.conftest import cannot_run, emulation_lock, remove_images
 from tests.engine.structure_cases import GLOBAL, LICENSES, METADATA, TESTS
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.core import attestations, contents
-from tasks.core.contents import Contents
 from tasks.core.endpoint import Engine
-from tasks.core.policy import Policy
+from tasks.core.images import attestations, contents
+from tasks.core.images.contents import Contents
 from tasks.core.proofs import budget, supply_chain
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.engine.conftest import make_scratch, remove_images, run_task
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.core import history
 from tasks.core.endpoint import Engine
+from tasks.core.journal import history
 from tasks.core.provision import registry
 from tests.engine.conftest import (
     Ran,

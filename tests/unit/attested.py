@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.core import contents
-from tasks.core.contents import Contents
-from tasks.core.entries import Inspector
+from tasks.core.images import contents
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import Inspector
 from tasks.core.proofs import supply_chain
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded, pieces

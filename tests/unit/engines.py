@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.core import daemon
-from tasks.core.definitions import Definition, Target
+from tasks.core.bake.definitions import Definition, Target
 from tests.unit import archives
 from tests.unit.archives import digest_of
 from tests.unit.layers import file, layer

@@ -7,9 +7,9 @@ import tarfile
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.core import contents
-from tasks.core.contents import Contents
-from tasks.core.entries import Inspector
+from tasks.core.images import contents
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import Inspector
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded, pieces
 

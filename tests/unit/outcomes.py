@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What an image may have put into its texts: markup, links, mentions, and what XML forbids.
 NASTY = (

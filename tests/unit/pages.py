@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tasks.core import cachereport, timeline
-from tasks.core.kept import Kept
-from tasks.core.page.gathering import Report
-from tasks.core.page.reading import Mapped, MappedLayer, Piece
-from tasks.core.rebuilds.results import SCENARIOS
-from tasks.core.rebuilds.variants import FIGURES, Figure, Row
-from tasks.core.records import (
+from tasks.core.images.sizes import ImageSize
+from tasks.core.journal import cachereport, timeline
+from tasks.core.journal.records import (
     BuilderRecord,
     EngineRecord,
     ImageRecord,
@@ -19,8 +15,12 @@ from tasks.core.records import (
     StepRecord,
     TargetRecord,
 )
-from tasks.core.sizes import ImageSize
-from tasks.core.verdicts import Severity, Status, Verdict
+from tasks.core.page.gathering import Report
+from tasks.core.page.reading import Mapped, MappedLayer, Piece
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
+from tasks.core.rebuilds.results import SCENARIOS
+from tasks.core.rebuilds.variants import FIGURES, Figure, Row
+from tasks.core.verifying.kept import Kept
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DIGEST = "sha256:" + "0" * 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from tasks.core import accepting
-from tasks.core.policy import Accepted, Policy
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity, Status, Verdict
+from tasks.core.proofs.policy import Accepted, Policy
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
+from tasks.core.verifying import accepting
 
 TODAY = datetime.date(2026, 11, 24)
 SETUID = Proof("filesystem.setuid", "title", Severity.HIGH, "reason", "observed")

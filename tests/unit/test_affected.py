@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from tasks.core import definitions, settings
+from tasks.core import settings
 from tasks.core.affected import before, checkout, deciding, taking
 from tasks.core.affected.deciding import Affected
-from tasks.core.definitions import Definition
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition
 from tasks.core.endpoint import Engine
 from tasks.core.errors import UsageError
 from tasks.core.session import Session

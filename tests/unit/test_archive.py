@@ -11,8 +11,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import archive
-from tasks.core.archive import Image
+from tasks.core.images import archive
+from tasks.core.images.archive import Image
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, digest_of, encoded, layer, pieces, tar
 

@@ -14,9 +14,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import archive, blobs
-from tasks.core.archive import Image
 from tasks.core.errors import Interrupted, UsageError
+from tasks.core.images import archive, blobs
+from tasks.core.images.archive import Image
 from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, encoded, layer, pieces, tar
 

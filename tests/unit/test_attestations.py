@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tasks.core import attestations, blobs, contents
-from tasks.core.attestations import Material, Statement
+from tasks.core.images import attestations, blobs, contents
+from tasks.core.images.attestations import Material, Statement
 from tasks.core.proofs import supply_chain
 from tests.unit import attested
 from tests.unit.archives import encoded, pieces
@@ -129,6 +129,6 @@ def test_provenance_is_believed_only_if_it_is_about_the_image() -> None:
 
 
 def _document() -> Any:
-    from tasks.core.entries import FileEntry, Kind
+    from tasks.core.images.entries import FileEntry, Kind
 
     return FileEntry("", Kind.OTHER, 0, 0, 0, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import layerimages, layers
 from bench.layerimages import Shape
 from bench.layers import Run
-from tasks.core import efficiency, layering, waste
+from tasks.core.layers import efficiency, layering, waste
 
 SHAPES = (Shape(1, 90, 400), Shape(2, 90, 300, removes=(1,)))
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import builders, joining, nodes, probing, settings
-from tasks.core.builders import Builder
+from tasks.core import settings
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.nodes import NodeSpec
-from tasks.core.probing import Node
+from tasks.core.machines import builders, joining, nodes, probing
+from tasks.core.machines.builders import Builder
+from tasks.core.machines.nodes import NodeSpec
+from tasks.core.machines.probing import Node
 from tasks.core.render import builders as table
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed

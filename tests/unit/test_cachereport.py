@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tasks.core import cachereport, graph, history, recipe, steprecords, timeline
 from tasks.core.errors import UsageError
-from tasks.core.records import (
+from tasks.core.journal import cachereport, graph, history, recipe, steprecords, timeline
+from tasks.core.journal.records import (
     CACHED,
     RUN,
     SHARED,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.core import caching
-from tasks.core.caching import Cache
+from tasks.core.bake import caching
+from tasks.core.bake.caching import Cache
 from tasks.core.errors import UsageError
 
 NOTHING = {"CACHE": "off", "CACHE_REF": "", "CACHE_DIR": "/cache", "REGISTRY": ""}

@@ -12,7 +12,7 @@ import pytest
 from tasks.core.comparing import bills, images
 from tasks.core.comparing.files import Change
 from tasks.core.comparing.images import NOTES, SBOMS, Comparison
-from tasks.core.contents import Contents
+from tasks.core.images.contents import Contents
 from tests.unit import attested, compared
 from tests.unit.layers import file, layer
 

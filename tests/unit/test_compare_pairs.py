@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from tasks.core import secretvalues
 from tasks.core.comparing import pairs, places
 from tasks.core.errors import UsageError
 from tasks.core.provision import apt
+from tasks.core.secrecy import secretvalues
 from tasks.core.session import Session
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded

@@ -11,9 +11,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import contents, untrusted
-from tasks.core.entries import FileEntry
+from tasks.core import untrusted
 from tasks.core.errors import UsageError
+from tasks.core.images import contents
+from tasks.core.images.entries import FileEntry
 from tests.unit import archives, layers
 from tests.unit.archives import MANIFEST, Layout, encoded, pieces, tar
 from tests.unit.layers import file, folder, hard_link, image, layer, link, special

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import allowance, contents, tarheader, tarwalk
 from tasks.core.errors import UsageError
+from tasks.core.images import allowance, contents, tarheader, tarwalk
 from tests.unit import archives
 from tests.unit.archives import pieces
 from tests.unit.layers import file, folder, hard_link, image, layer, link

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import crew
 from tasks.core.errors import Interrupted, OutOfReach, UsageError
-from tasks.core.looking import Job
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
+from tasks.core.verifying import crew
+from tasks.core.verifying.looking import Job
 from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, encoded
 from tests.unit.layers import file, layer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import buildx, definitions, overlay
+from tasks.core.bake import buildx, definitions, overlay
 from tasks.core.errors import UsageError
 
 ROOT = Path("/repo")

@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.dockerfile import (
-    BaseUse,
-    base_references,
-    instructions,
-    runs_on_target,
-    substitute,
-)
+from tasks.core.bake.dockerfile import instructions, substitute
+from tasks.core.bake.stages import BaseUse, base_references, runs_on_target
 from tasks.core.errors import UsageError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import efficiency
-from tasks.core.layerfiles import columns
+from tasks.core.layers import efficiency
+from tasks.core.layers.layerfiles import columns
 from tests.unit import layered
 from tests.unit.layers import file, folder, image, layer
 

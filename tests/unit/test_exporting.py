@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tasks.core import exporting
+from tasks.core.bake import exporting
+from tasks.core.bake.exporting import Exported
 from tasks.core.errors import BuildFailed, OutOfReach
-from tasks.core.exporting import Exported
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tasks.core import failing, history
-from tasks.core.builders import Builder
-from tasks.core.history import Failure, Step
-from tasks.core.probing import Node
+from tasks.core.bake import failing
+from tasks.core.journal import history
+from tasks.core.journal.history import Failure, Step
+from tasks.core.machines.builders import Builder
+from tasks.core.machines.probing import Node
 
 BOTH = ("linux/amd64", "linux/arm64")
 

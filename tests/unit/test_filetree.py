@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tasks.core import filetree
-from tasks.core.entries import FileEntry, Kind
 from tasks.core.errors import UsageError
+from tasks.core.images import filetree
+from tasks.core.images.entries import FileEntry, Kind
 from tests.unit.layers import file, folder, hard_link, image, layer, link
 
 

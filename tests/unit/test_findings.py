@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.errors import ProofFailed, UsageError
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import findings as table
 from tasks.core.scanning import baseline, findings
 from tasks.core.scanning.findings import Finding, Report, Rules, Severity, State, Subject

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Failure, JUnitXml, Skipped
 
-from tasks.core import definitions
+from tasks.core.bake import definitions
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import sarif
 from tasks.core.render import verdicts as verdict_table
-from tasks.core.verdicts import Severity, Verdict
 from tests.unit import outcomes
 from tests.unit.outcomes import HEALTHY, KEYS, LAYERS, PLATFORMS, PROOFS, SHELL
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tasks.core import history
-from tasks.core.baking import Build, Built
-from tasks.core.history import Step
+from tasks.core.bake.baking import Build, Built
+from tasks.core.journal import history
+from tasks.core.journal.history import Step
 from tasks.core.render import build as build_table
 
 DATA = Path(__file__).parents[1] / "data"

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tasks.core import looking, proving
 from tasks.core.command import translated
 from tasks.core.errors import UsageError
-from tasks.core.looking import Job
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
+from tasks.core.verifying import looking, proving
+from tasks.core.verifying.looking import Job
 from tests.unit import hostile
 from tests.unit.hostile import MIB, verify
 from tests.unit.layers import file, folder, hard_link, layer, link, special

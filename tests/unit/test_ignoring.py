@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import ignoring, inputs, recipe
+from tasks.core.journal import ignoring, inputs, recipe
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.core import archive, imagecache
+from tasks.core.images import archive, imagecache
 from tests.unit import archives
 from tests.unit.archives import digest_of, pieces
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tasks.core import contents, imagefiles
 from tasks.core.errors import UsageError
+from tasks.core.images import contents, imagefiles
 from tests.unit import archives
 from tests.unit.archives import pieces
 from tests.unit.layers import file, layer

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import definitions, reproducing, secretvalues, settings, verification
-from tasks.core.catalogue import CATALOGUE
-from tasks.core.contents import Contents
-from tasks.core.digesting import DigestInspector
+from tasks.core import settings
+from tasks.core.bake import definitions
 from tasks.core.errors import UsageError
+from tasks.core.images.contents import Contents
+from tasks.core.images.digesting import DigestInspector
 from tasks.core.proofs import identity
+from tasks.core.proofs.verdicts import Status
+from tasks.core.secrecy import secretvalues
 from tasks.core.session import Session
-from tasks.core.verdicts import Status
+from tasks.core.shipping import reproducing
+from tasks.core.verifying import verification
+from tasks.core.verifying.catalogue import CATALOGUE
 from tests.unit import archives, layers
 
 REPRODUCIBLE = reproducing.PROOF.id

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.core import instructions
-from tasks.core.instructions import UNKNOWN
+from tasks.core.layers import instructions
+from tasks.core.layers.instructions import UNKNOWN
 
 
 @pytest.mark.parametrize(

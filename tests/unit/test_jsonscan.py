@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import jsonscan
-from tasks.core.jsonscan import Scanner
+from tasks.core.images import jsonscan
+from tasks.core.images.jsonscan import Scanner
 from tasks.core.untrusted import Malformed
 
 VALUES = st.recursive(

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tasks.core import layercache
-from tasks.core.layerfiles import KnownLayer, columns
+from tasks.core.layers import layercache
+from tasks.core.layers.layerfiles import KnownLayer, columns
 from tasks.core.untrusted import Malformed
 from tests.unit.archives import digest_of
 from tests.unit.layers import file, folder, hard_link, image, layer, link

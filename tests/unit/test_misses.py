@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.core import misses, recipe
-from tasks.core.records import (
+from tasks.core.journal import misses, recipe
+from tasks.core.journal.records import (
     CACHED,
     RUN,
     STEP,
@@ -168,7 +168,7 @@ def test_another_argument(
 
 def test_a_base_without_a_tag_is_the_latest() -> None:
     old, new = (
-        [BaseRecord("docker.io/library/alpine:latest", f"sha256:{letter * 64}")] for letter in "ab"
+        [BaseRecord("hub.test/library/alpine:latest", f"sha256:{letter * 64}")] for letter in "ab"
     )
     dockerfile = "FROM alpine\nRUN x\n"
     found = reasons(record(2, dockerfile, ran="RUN", bases=new), record(1, dockerfile, bases=old))

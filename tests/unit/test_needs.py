@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasks.core import definitions, needs
+from tasks.core.bake import definitions, needs
 from tasks.core.provision.bases import BaseNeed
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tasks.core import definitions, needs, overlay, settings
-from tasks.core.definitions import Definition
+from tasks.core import settings
+from tasks.core.bake import definitions, needs, overlay
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach, ProofFailed, UsageError
-from tasks.core.overlay import Additions
 from tasks.core.pins import aging, applying, ends, lock, mirroring, renewing, resolving
 from tasks.core.pins.lock import Pin
 from tasks.core.pins.renewing import Wanted
@@ -193,7 +194,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(bases, "look_alike", lambda *_: place if stored else None)
 
     set_up()
-    monkeypatch.setattr(applying, "_SAID", set())
     return set_up
 
 
@@ -243,8 +243,9 @@ class TestBuilds:
     ) -> None:
         (tmp_path / lock.NAME).write_bytes(document())
         registry(state="look-alike")
+        session = session_of(tmp_path)
         for _ in range(2):
-            applied = applying.apply(session_of(tmp_path), [NODE], ())
+            applied = applying.apply(session, [NODE], ())
         assert (applied.images, applied.rest) == ({}, [NODE])
         assert capsys.readouterr().err.count("NOT pinned: look-alikes stand in for node:22") == 1
         with pytest.raises(OutOfReach, match=r"BASES_LOCK=required, but .* node:22"):

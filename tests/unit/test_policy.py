@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tasks.core import policy, policyfile
 from tasks.core.errors import UsageError
+from tasks.core.proofs import policy
+from tasks.core.verifying import policyfile
 
 
 def test_without_configuration_the_defaults_hold() -> None:

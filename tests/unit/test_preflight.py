@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tasks.core import bakefile, definitions, preflight, settings, targetchecks
-from tasks.core.definitions import Definition
+from tasks.core import settings
+from tasks.core.bake import bakefile, definitions, preflight, targetchecks
+from tasks.core.bake.definitions import Definition
 from tasks.core.endpoint import Engine
 from tasks.core.errors import UsageError
 from tasks.core.session import Session

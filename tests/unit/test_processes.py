@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import helping, processes, watching
-from tasks.core.processes import Process, Sample
-from tasks.core.watching import Watch
+from tasks.core.containers import helping, processes, watching
+from tasks.core.containers.processes import Process, Sample
+from tasks.core.containers.watching import Watch
 
 WHOLE = "         0          0 4294967295\n"
 #: As Linux 6.1 wrote it, shortened: Node.js as the first process of a container.

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tasks.core import contents
-from tasks.core.contents import Contents
-from tasks.core.policy import Policy
+from tasks.core.images import contents
+from tasks.core.images.contents import Contents
 from tasks.core.proofs import budget
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import archives, layers
 from tests.unit.archives import pieces
 from tests.unit.layers import file, hard_link, layer, link

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tasks.core import accounts
-from tasks.core.accounts import User
-from tasks.core.policy import Policy
+from tasks.core.images import accounts
+from tasks.core.images.accounts import User
 from tasks.core.proofs import filesystem
 from tasks.core.proofs.filesystem import PROOFS
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import layers
 from tests.unit.layers import Member, file, folder, hard_link, layer, link, special
 

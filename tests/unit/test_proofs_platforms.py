@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.contents import Contents
-from tasks.core.elf import MACHINES, ElfFacts, facts
+from tasks.core.images.contents import Contents
+from tasks.core.images.elf import MACHINES, ElfFacts, facts
 from tasks.core.proofs import platforms
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import elves, layers
 from tests.unit.elves import AARCH64, ARM, I386, MIPS, S390, X86_64, elf
 from tests.unit.layers import Member, file, layer, link

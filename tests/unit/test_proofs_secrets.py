@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core import secretforms, secretscan
-from tasks.core.bytestream import HEAD_BYTES
-from tasks.core.contents import Contents
+from tasks.core.images.bytestream import HEAD_BYTES
+from tasks.core.images.contents import Contents
 from tasks.core.proofs import secrets
-from tasks.core.secretscan import Content, Hits, SecretInspector
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
+from tasks.core.secrecy import secretforms, secretscan
+from tasks.core.secrecy.secretscan import Content, Hits, SecretInspector
 from tests.unit import layers
 from tests.unit.layers import file, layer, link
 

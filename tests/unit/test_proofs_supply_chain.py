@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tasks.core.policy import Policy
 from tasks.core.proofs import supply_chain
 from tasks.core.proofs.labels import Expected
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import attested, layers
 from tests.unit.attested import BASE, OTHER, SLSA1, material, provenance, sbom, statement
 from tests.unit.layers import Member, file, layer, link

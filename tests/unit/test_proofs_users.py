@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.core.proofs import users
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 from tests.unit import layers
 from tests.unit.layers import Member, file, hard_link, layer, link
 

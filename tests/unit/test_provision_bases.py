@@ -62,6 +62,22 @@ def test_references(
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("node:22", "hub.test/library/node:22", True),
+        ("nginx", "hub.test/library/nginx:latest", True),
+        ("team/app", "hub.test/team/app", True),
+        ("node:22", "node:20", False),
+        ("one.test/app:1", "two.test/app:1", False),
+        ("node:22", f"node@sha256:{'a' * 64}", False),
+    ],
+)
+def test_the_default_registry_may_be_named_or_not(one: str, other: str, alike: bool) -> None:
+    assert references.same(one, other) is alike
+    assert references.same(other, one) is alike
+
+
+@pytest.mark.parametrize(
     ("reference", "expected"),
     [
         ("node:22", ("node", "full", "bookworm")),

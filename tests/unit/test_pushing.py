@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tasks.core import pushing
 from tasks.core.errors import OutOfReach
-from tasks.core.pushing import PushFailed
+from tasks.core.shipping import pushing
+from tasks.core.shipping.pushing import PushFailed
 
 TAG = "host/app:1"
 

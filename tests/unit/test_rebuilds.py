@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from tasks.core import filling, kept
-from tasks.core.definitions import Target
+from tasks.core import filling
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import UsageError
-from tasks.core.kept import Kept
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 from tasks.core.rebuilds import edits, plan, results, running, scratch, variants
 from tasks.core.rebuilds.results import Measured, Results, Run, Size, Subject
 from tasks.core.render import progress
 from tasks.core.render import variants as table
-from tasks.core.verdicts import Severity, Status, Verdict
+from tasks.core.verifying import kept
+from tasks.core.verifying.kept import Kept
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import recordstore
 from tasks.core.errors import UsageError
-from tasks.core.records import (
+from tasks.core.journal import recordstore
+from tasks.core.journal.records import (
     Argument,
     BuilderRecord,
     EngineRecord,

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from tasks.core import definitions, masking, schema, settings
+from tasks.core import schema, settings
+from tasks.core.bake import definitions
 from tasks.core.errors import UsageError
 from tasks.core.render import definition as definition_text
 from tasks.core.render import settings as settings_text
+from tasks.core.secrecy import masking
 
 EXAMPLE = "NPM_TOKEN=hunter2secret\nNODE_ENV=production\nREACT_APP_API_URL=/api\n"
 SECRETS: dict[str, Any] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tasks.core.catalogue import CATALOGUE
 from tasks.core.render import catalogue
+from tasks.core.verifying.catalogue import CATALOGUE
 
 PAGE = Path(__file__).parents[2] / "docs/proofs.md"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import layering, layerreport, pictures
 from tasks.core.errors import UsageError
-from tasks.core.layerreport import LayerReport
+from tasks.core.layers import layering, layerreport, pictures
+from tasks.core.layers.layerreport import LayerReport
 from tasks.core.render import layers as tables_of
 from tests.unit import archives
 from tests.unit.layered import white

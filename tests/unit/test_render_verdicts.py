@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core import verdicts
+from tasks.core.proofs import verdicts
 from tasks.core.render import comment, markdown, reproduction, terminal
 from tasks.core.render import verdicts as verdict_table
-from tasks.core.reproducing import Difference
+from tasks.core.shipping.reproducing import Difference
 from tests.unit import outcomes
 from tests.unit.outcomes import HEALTHY, KEYS, NASTY, PLATFORMS, SHELL
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.core import builders, runnable
-from tasks.core.builders import Builder
+from tasks.core.bake import runnable
 from tasks.core.endpoint import Engine
 from tasks.core.errors import OutOfReach
-from tasks.core.probing import Node
+from tasks.core.machines import builders
+from tasks.core.machines.builders import Builder
+from tasks.core.machines.probing import Node
 
 FAR = Engine("system", "ssh://me@arm", {}, "docker", None, False, "linux/arm64")
 AWAKE = Node("a", "tcp://a", True, "", ("linux/arm64",), "0.25.1")

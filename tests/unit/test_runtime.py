@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tasks.core.policy import Policy
-from tasks.core.processes import Process
+from tasks.core.containers.processes import Process
 from tasks.core.proofs import answering, burst, identity, living, readiness, stopping, twin
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.readiness import Readiness
 from tasks.core.proofs.subject import Answer, Subject, fetch
 from tasks.core.proofs.twin import Traces
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 
 HEALTHY_STATE = {"Running": True, "StartedAt": "1", "Health": {"Status": "healthy"}}
 SERVER = Process(1, "node", (1000,) * 4, False, (0, 0), 2, True)

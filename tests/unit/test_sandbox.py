@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tasks.core import sandbox
-from tasks.core.policy import Policy
+from tasks.core.containers import sandbox
+from tasks.core.proofs.policy import Policy
 
 SECOND = 10**9
 

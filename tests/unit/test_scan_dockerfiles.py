@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import definitions
+from tasks.core.bake import definitions
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.process import Completed
 from tasks.core.scanning import buildcheck, dockerfiles, hadolint

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core import definitions, secretforms, settings
-from tasks.core.definitions import Definition
+from tasks.core import settings
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition
 from tasks.core.errors import OutOfReach
 from tasks.core.scanning import leaks, secrets, sending, warning
 from tasks.core.scanning.findings import Report, Rules, Severity, State
-from tasks.core.secretforms import Needle
+from tasks.core.secrecy import secretforms
+from tasks.core.secrecy.secretforms import Needle
 from tasks.core.session import Session
 
 #: In pieces: scan.secrets looks at this file too.

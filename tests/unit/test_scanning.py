@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tasks.core.errors import OutOfReach
-from tasks.core.history import Failure
-from tasks.core.policy import Accepted
+from tasks.core.journal.history import Failure
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning import database, layouts, rego, scanner, stage, trivy
 from tasks.core.scanning.findings import Severity
 from tasks.core.scanning.layouts import NoLayout

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from tasks.core import daemon, imagecache, sizes
-from tasks.core.archive import Image
-from tasks.core.definitions import Definition, Target
+from tasks.core import daemon
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.errors import OutOfReach, UsageError
+from tasks.core.images import imagecache, sizes
+from tasks.core.images.archive import Image
 from tasks.core.session import Session
 from tests.unit import archives
 from tests.unit.archives import digest_of, layer, pieces

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.core import definitions, exporting, splitting
-from tasks.core.caching import Cache
-from tasks.core.definitions import Definition
-from tasks.core.overlay import Additions
-from tasks.core.splitting import Plan
+from tasks.core.bake import definitions, exporting, splitting
+from tasks.core.bake.caching import Cache
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
+from tasks.core.bake.splitting import Plan
 
 FOLDER = Path("/nowhere")
 THREE = ("linux/amd64", "linux/arm64", "linux/arm/v7")

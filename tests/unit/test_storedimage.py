@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tasks.core import archive, contents, contentstore, layering, storedimage
-from tasks.core.contentstore import ContentStore
-from tasks.core.layerfiles import LayerFiles
-from tasks.core.layout import ATTESTATION, ATTESTED
-from tasks.core.secretscan import Hits, SecretInspector
+from tasks.core.images import archive, contents, contentstore
+from tasks.core.images.contentstore import ContentStore
+from tasks.core.images.layout import ATTESTATION, ATTESTED
+from tasks.core.layers import layering, storedimage
+from tasks.core.layers.layerfiles import LayerFiles
+from tasks.core.secrecy.secretscan import Hits, SecretInspector
 from tasks.core.untrusted import Malformed
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded

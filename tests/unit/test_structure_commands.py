@@ -13,8 +13,8 @@ import pytest
 import requests
 from docker.types import CancellableStream
 
+from tasks.core.containers.sandbox import Run
 from tasks.core.errors import UsageError
-from tasks.core.sandbox import Run
 from tasks.core.structure import commands, reading
 from tasks.core.structure.commands import Ended, Place, Start
 from tasks.core.structure.config import CommandTest, Config

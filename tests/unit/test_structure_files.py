@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tasks.core import structure
-from tasks.core.contents import Contents
+from tasks.core.images.contents import Contents
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.structure import files, keeping, proving, reading
 from tasks.core.structure.config import Config
-from tasks.core.verdicts import Status, Verdict
 from tests.unit import archives, layers
 from tests.unit.archives import pieces
 from tests.unit.layers import file, folder, hard_link, layer, link, special

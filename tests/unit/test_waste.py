@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core import finalpaths, waste
-from tasks.core.layerfiles import LayerFiles, columns
-from tasks.core.waste import Loss
+from tasks.core.layers import finalpaths, waste
+from tasks.core.layers.layerfiles import LayerFiles, columns
+from tasks.core.layers.waste import Loss
 from tests.unit import layered
 from tests.unit.layered import opaque, white
 from tests.unit.layers import Member, file, folder, hard_link, image, layer, link

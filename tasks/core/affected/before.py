@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import definitions, envfile, schema, source
+from tasks.core import envfile, schema, source
 from tasks.core.affected.checkout import Checkout
-from tasks.core.definitions import Definition
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition
 from tasks.core.errors import UsageError
 from tasks.core.session import Session
 

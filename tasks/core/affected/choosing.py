@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.core import builds, process
+from tasks.core import process
 from tasks.core.affected import deciding
+from tasks.core.bake import builds
 from tasks.core.session import Session
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core import ignoring
 from tasks.core.affected.checkout import Changed, Checkout, below
 from tasks.core.affected.reasons import Reason
-from tasks.core.ignoring import Patterns
+from tasks.core.journal import ignoring
+from tasks.core.journal.ignoring import Patterns
 
 EVERYTHING = ignoring.sources(["."])
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tasks.core import definitions, needs
 from tasks.core.affected import before as befores
 from tasks.core.affected import checkout as checkouts
 from tasks.core.affected import reasons, taking
@@ -16,7 +15,8 @@ from tasks.core.affected.checkout import Checkout
 from tasks.core.affected.contexts import EVERYTHING, Contexts
 from tasks.core.affected.reasons import Reason
 from tasks.core.affected.taking import MAIN, Taken
-from tasks.core.definitions import Definition, Target
+from tasks.core.bake import definitions, needs
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.pins import lock
 from tasks.core.pins.lock import Lock
 from tasks.core.session import Session

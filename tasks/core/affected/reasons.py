@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tasks.core import masking, targetrecords, untrusted
+from tasks.core import untrusted
+from tasks.core.journal import targetrecords
+from tasks.core.secrecy import masking
 
 Kind = Literal[
     "new target",

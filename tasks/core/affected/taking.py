@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tasks.core import dockerfile, ignoring, recipe
+from tasks.core.bake import dockerfile, stages
 from tasks.core.errors import UsageError
-from tasks.core.ignoring import Patterns
+from tasks.core.journal import ignoring, recipe
+from tasks.core.journal.ignoring import Patterns
+from tasks.core.journal.recipe import Line
+from tasks.core.journal.records import StageRecord
 from tasks.core.provision import references
-from tasks.core.recipe import Line
-from tasks.core.records import StageRecord
 
 #: The context that a build is given without a name.
 MAIN = ""
@@ -40,22 +41,22 @@ def read(text: str, args: Mapping[str, str], stage: str | None) -> Taken | None:
     if not f"/{name}".endswith(f"/{_FRONTEND}"):
         return None
     try:
-        reached = dockerfile.reached(text, args, stage)
+        reached = stages.reached(text, args, stage)
     except UsageError:
         return None
-    globals_, stages = recipe.read(text)
+    globals_, written = recipe.read(text)
     words: dict[str, list[str]] = {}
-    filled = dockerfile.stages(text, args)
+    filled = stages.read(text, args)
     for at in reached:
-        for context, word in (*((base, ".") for base in filled[at].bases), *_taken(stages[at])):
+        for context, word in (*((base, ".") for base in filled[at].bases), *_taken(written[at])):
             words.setdefault(context, []).append("." if "$" in word else word)
-    if MAIN not in words and any(_adds_nothing(stages[at]) for at in reached):
+    if MAIN not in words and any(_adds_nothing(written[at]) for at in reached):
         # A stage that only names its base: instructions that the base keeps (ONBUILD) may take.
         words[MAIN] = ["."]
     # Lines are numbered, and a number changes with every line above it.
     plain = [(each.name, each.value) for each in globals_]
     steps = [
-        (stages[at].base, [(e.name, e.value) for e in stages[at].instructions]) for at in reached
+        (written[at].base, [(e.name, e.value) for e in written[at].instructions]) for at in reached
     ]
     kept = {key: value for key, value in directives.items() if key != "check"}
     return Taken(

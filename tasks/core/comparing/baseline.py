@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.core import untrusted
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.comparing import growth, lock, measuring, places, weighing
 from tasks.core.comparing.growth import EXPLAINED_BYTES, Growth, Limits, Status
 from tasks.core.comparing.lock import UPDATE, Entry, Lock
 from tasks.core.comparing.measuring import Key
-from tasks.core.definitions import Definition, Target
 from tasks.core.errors import ProofFailed, UsageError
 from tasks.core.session import Session
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.core import contents, sizes
+from tasks.core.bake.definitions import BASELINE, Definition, Target
 from tasks.core.comparing import places
 from tasks.core.comparing.weighing import is_lookalike
-from tasks.core.definitions import BASELINE, Definition, Target
+from tasks.core.images import contents, sizes
+from tasks.core.images.sizes import ImageSize
 from tasks.core.session import Session
-from tasks.core.sizes import ImageSize
 
 
 @dataclass(frozen=True)

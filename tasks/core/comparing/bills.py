@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from tasks.core import untrusted
-from tasks.core.attestations import SPDX
-from tasks.core.contents import Contents
-from tasks.core.entries import FileEntry, Kind
-from tasks.core.packages import MAX_PACKAGES, MAX_TEXT, Package
+from tasks.core.images.attestations import SPDX
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import FileEntry, Kind
+from tasks.core.images.packages import MAX_PACKAGES, MAX_TEXT, Package
 from tasks.core.untrusted import Malformed
 
 #: A larger one is not read: what package managers noted is taken then.

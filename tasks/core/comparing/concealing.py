@@ -8,8 +8,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from tasks.core import masking, schema, untrusted
-from tasks.core.secretforms import PRIVATE_KEY, SHAPES, Shape
+from tasks.core import schema, untrusted
+from tasks.core.secrecy import masking
+from tasks.core.secrecy.secretforms import PRIVATE_KEY, SHAPES, Shape
 
 #: Letters of one value that are shown.
 LIMIT = 2000

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tasks.core.contents import Contents
-from tasks.core.digesting import digest
-from tasks.core.entries import FileEntry, Kind
+from tasks.core.images.contents import Contents
+from tasks.core.images.digesting import digest
+from tasks.core.images.entries import FileEntry, Kind
 
 CONTENT, KIND, MODE, OWNER, LINK, CAPABILITIES = (
     "content",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.core.comparing.lock import SECTIONS, Entry, Listed
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
 from tasks.core.render import tables
 from tasks.core.render.tables import MIB
 

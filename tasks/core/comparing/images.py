@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tasks.core import packages
 from tasks.core.comparing import bills, configs, files, inventory, layers
 from tasks.core.comparing.bills import BillInspector
 from tasks.core.comparing.configs import ConfigChange
 from tasks.core.comparing.files import FileChange
 from tasks.core.comparing.inventory import PackageChange
 from tasks.core.comparing.layers import SAME, LayerChange
-from tasks.core.contents import Contents, shown
-from tasks.core.digesting import DigestInspector
-from tasks.core.entries import Inspector, Kind
-from tasks.core.packages import Package, PackageInspector
+from tasks.core.images import packages
+from tasks.core.images.contents import Contents, shown
+from tasks.core.images.digesting import DigestInspector
+from tasks.core.images.entries import Inspector, Kind
+from tasks.core.images.packages import Package, PackageInspector
 
 INSPECTORS: tuple[Inspector, ...] = (DigestInspector(), PackageInspector(), BillInspector())
 #: Where the packages that are compared come from.

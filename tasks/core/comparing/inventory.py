@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tasks.core.comparing.files import Change
-from tasks.core.packages import Package
+from tasks.core.images.packages import Package
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from tasks.core import instructions
 from tasks.core.comparing import concealing
 from tasks.core.comparing.files import Change
-from tasks.core.contents import Contents
+from tasks.core.images.contents import Contents
+from tasks.core.layers import instructions
 
 SAME = "same"
 

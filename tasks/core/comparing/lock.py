@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.core import archive, untrusted
+from tasks.core import untrusted
 from tasks.core.errors import UsageError
+from tasks.core.images import archive
 from tasks.core.untrusted import Malformed
 
 SCHEMA = 1

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tasks.core import catalogue, policyfile, sizes
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.comparing import growth, places, weighing
 from tasks.core.comparing.growth import Limits
 from tasks.core.comparing.lock import Entry, Lock
 from tasks.core.comparing.places import Place
-from tasks.core.contents import Contents
-from tasks.core.definitions import Definition, Target
+from tasks.core.images import sizes
+from tasks.core.images.contents import Contents
 from tasks.core.session import Session
+from tasks.core.verifying import catalogue, policyfile
 
 #: An image by its target and platform.
 Key = tuple[str, str]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core import archive, process, schema, secretvalues
+from tasks.core import process, schema
 from tasks.core.comparing import images, places
 from tasks.core.comparing.images import Comparison
 from tasks.core.comparing.places import Place
-from tasks.core.contents import Contents
 from tasks.core.errors import UsageError
+from tasks.core.images import archive
+from tasks.core.images.contents import Contents
 from tasks.core.provision import apt
+from tasks.core.secrecy import secretvalues
 from tasks.core.session import Session
 
 EVERY = "all"

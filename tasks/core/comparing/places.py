@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core import contents, daemon, definitions, imagefiles, process
-from tasks.core.contents import Contents
-from tasks.core.entries import Inspector
+from tasks.core import daemon, process
+from tasks.core.bake import definitions
 from tasks.core.errors import Interrupted, OutOfReach, UsageError
+from tasks.core.images import contents, imagefiles
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import Inspector
 from tasks.core.session import Session
 
 if TYPE_CHECKING:

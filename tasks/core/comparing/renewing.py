@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.core import process, untrusted
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.comparing import baseline, growth, lock, measuring, weighing
 from tasks.core.comparing.baseline import Checked
 from tasks.core.comparing.growth import Growth
 from tasks.core.comparing.lock import Entry, Lock
 from tasks.core.comparing.measuring import Key
-from tasks.core.definitions import Definition, Target
 from tasks.core.render import output
 from tasks.core.session import Session
 

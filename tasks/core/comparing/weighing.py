@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from tasks.core import packages
 from tasks.core.comparing import files
 from tasks.core.comparing.lock import Entry, Listed
-from tasks.core.contents import Contents, shown
-from tasks.core.packages import PackageInspector
-from tasks.core.sizes import LOOKALIKE_LABEL
+from tasks.core.images import packages
+from tasks.core.images.contents import Contents, shown
+from tasks.core.images.packages import PackageInspector
+from tasks.core.images.sizes import LOOKALIKE_LABEL
 
 INSPECTORS = (PackageInspector(),)
 #: How many of each the lock lists: enough to explain growth, and to be read in a review.

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core.cachereport import Rate
-from tasks.core.kept import Kept
-from tasks.core.records import CACHED, RUN, SHARED, STEP, StepRecord
+from tasks.core.images.sizes import ImageSize
+from tasks.core.journal.cachereport import Rate
+from tasks.core.journal.records import CACHED, RUN, SHARED, STEP, StepRecord
+from tasks.core.journal.timeline import Timeline
+from tasks.core.proofs.verdicts import Status
 from tasks.core.render import tables
-from tasks.core.sizes import ImageSize
-from tasks.core.timeline import Timeline
-from tasks.core.verdicts import Status
+from tasks.core.verifying.kept import Kept
 
 #: A shorter step is in the table only.
 SHORT_SECONDS = 0.05

@@ -16,14 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.core import cachereport, untrusted, verdicts
+from tasks.core import untrusted
+from tasks.core.journal import cachereport
 from tasks.core.page import bars, maps, trends
 from tasks.core.page.gathering import PARTS, Report
 from tasks.core.page.reading import Mapped
+from tasks.core.proofs import verdicts
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.rebuilds.variants import FIGURES
 from tasks.core.render import tables
 from tasks.core.render import variants as variants_table
-from tasks.core.verdicts import Status, Verdict
 
 #: A text that is longer is cut.
 LONGEST = 600

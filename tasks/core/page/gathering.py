@@ -12,19 +12,20 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.core import cachereport, kept, recordstore, timeline
-from tasks.core import sizes as measuring
-from tasks.core.cachereport import CacheReport
 from tasks.core.errors import SlipwayError
-from tasks.core.kept import Kept
+from tasks.core.images import sizes as measuring
+from tasks.core.images.sizes import ImageSize
+from tasks.core.journal import cachereport, recordstore, timeline
+from tasks.core.journal.cachereport import CacheReport
+from tasks.core.journal.records import Record
+from tasks.core.journal.timeline import Timeline
 from tasks.core.page import reading
 from tasks.core.page.reading import Mapped
 from tasks.core.rebuilds import running
 from tasks.core.rebuilds.variants import Row
-from tasks.core.records import Record
 from tasks.core.session import Session
-from tasks.core.sizes import ImageSize
-from tasks.core.timeline import Timeline
+from tasks.core.verifying import kept
+from tasks.core.verifying.kept import Kept
 
 #: So many records make the trend.
 TREND = 40

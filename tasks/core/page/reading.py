@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.core import layering, layerreport, process
-from tasks.core.layerfiles import LayerFiles
-from tasks.core.layering import Layered
+from tasks.core import process
+from tasks.core.images.sizes import ImageSize
+from tasks.core.layers import layering, layerreport
+from tasks.core.layers.layerfiles import LayerFiles
+from tasks.core.layers.layering import Layered
 from tasks.core.session import Session
-from tasks.core.sizes import ImageSize
 
 #: The largest files of a layer that are shown one by one; the others by their folder.
 SHOWN = 60

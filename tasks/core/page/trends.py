@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.core import cachereport
-from tasks.core.records import DONE, Record
+from tasks.core.journal import cachereport
+from tasks.core.journal.records import DONE, Record
 from tasks.core.render import tables
 
 #: So many lines can be told apart.

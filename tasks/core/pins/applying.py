@@ -16,11 +16,6 @@ from tasks.core.provision.references import Reference
 from tasks.core.render import tables
 from tasks.core.session import Session
 
-#: What was said already: one build after another says the same.
-_SAID: set[str] = set()
-#: The registries that were seen to be out of reach in this run: each is waited for once.
-_SILENT: set[str] = set()
-
 
 @dataclass(frozen=True)
 class Applied:
@@ -70,12 +65,12 @@ def apply(session: Session, needs: Sequence[BaseNeed], unnameable: Collection[st
         return Applied(rest=list(needs))
     applied = Applied()
     for need in needs:
-        _place(session.engine, known, need, applied, unnameable)
+        _place(session, known, need, applied, unnameable)
     if session.settings[lock.SETTING] == lock.REQUIRED:
         _demand(applied)
     for line in notices(applied):
-        if line not in _SAID:
-            _SAID.add(line)
+        if line not in session.said:
+            session.said.add(line)
             process.note(line)
     return applied
 
@@ -111,7 +106,7 @@ def _demand(applied: Applied) -> None:
 
 
 def _place(
-    engine: Engine, known: Lock, need: BaseNeed, applied: Applied, unnameable: Collection[str]
+    session: Session, known: Lock, need: BaseNeed, applied: Applied, unnameable: Collection[str]
 ) -> None:
     pin = lock.find(known, need.reference)
     if references.parse(need.reference).digest:
@@ -120,8 +115,8 @@ def _place(
         applied.rest.append(need)
         applied.unlocked.append(need.reference)
     elif pin.lookalike:
-        _place_look_alike(engine, need, pin, applied)
-    elif _had(engine, need, pin):
+        _place_look_alike(session.engine, need, pin, applied)
+    elif _had(session, need, pin):
         applied.images[need.reference] = lock.pinned(need.reference, pin.digest)
     else:
         applied.rest.append(need)
@@ -138,11 +133,12 @@ def _place_look_alike(engine: Engine, need: BaseNeed, pin: Pin, applied: Applied
     applied.local.append(need.reference)
 
 
-def _had(engine: Engine, need: BaseNeed, pin: Pin) -> bool:
+def _had(session: Session, need: BaseNeed, pin: Pin) -> bool:
     """Whether the locked digest can be had here; False if a look-alike stands in for it.
 
     Raises OutOfReach where it can neither be had, nor would anything but a look-alike be taken.
     """
+    engine = session.engine
     wanted = references.parse(lock.pinned(need.reference, pin.digest))
     platforms = need.platforms or (engine.native_platform,)
     lacking = [name for name in platforms if name not in pin.platforms]
@@ -155,7 +151,7 @@ def _had(engine: Engine, need: BaseNeed, pin: Pin) -> bool:
     answer = reach.ask(engine, wanted)
     if answer.can_be_had or all(reach.in_engine(engine, wanted, name) for name in platforms):
         return True
-    if answer.is_no_network or _is_silent(engine, wanted, need):
+    if answer.is_no_network or _is_silent(session, wanted, need):
         [state] = bases.base_states(engine, [need])
         if state.status in ("look-alike", "can be made"):
             return False
@@ -166,16 +162,17 @@ def _had(engine: Engine, need: BaseNeed, pin: Pin) -> bool:
     )
 
 
-def _is_silent(engine: Engine, wanted: Reference, need: BaseNeed) -> bool:
+def _is_silent(session: Session, wanted: Reference, need: BaseNeed) -> bool:
     """Whether the registry itself is out of reach, behind a mirror that has look-alikes only.
 
     That mirror answers for it, and does not have the digest.
     """
+    engine = session.engine
     if engine.kind != "embedded" or bases.look_alike(engine, need.reference) is None:
         return False
-    if wanted.host not in _SILENT:
+    if wanted.host not in session.silent:
         answer = resolving.ask_registry(engine, wanted.text)
         if answer.can_be_had or not answer.is_no_network:
             return False
-        _SILENT.add(wanted.host)
+        session.silent.add(wanted.host)
     return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from tasks.core import lifecycle
+from tasks.core.images import lifecycle
 from tasks.core.provision import references
 
 #: Suites of Debian and Ubuntu by the names that tags give them.

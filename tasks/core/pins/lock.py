@@ -9,8 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tasks.core import archive, schema, untrusted
+from tasks.core import schema, untrusted
 from tasks.core.errors import UsageError
+from tasks.core.images import archive
 from tasks.core.provision import references
 from tasks.core.render import output, tables
 from tasks.core.untrusted import Malformed

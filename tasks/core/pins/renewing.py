@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from tasks.core import needs, process
+from tasks.core import process
+from tasks.core.bake import needs
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.pins import lock, resolving
 from tasks.core.pins.lock import Lock, Pin

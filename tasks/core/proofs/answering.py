@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tasks.core import untrusted
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Answer, Subject, fetch
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 VERSION_LABEL = "org.opencontainers.image.version"
 REVISION_LABEL = "org.opencontainers.image.revision"

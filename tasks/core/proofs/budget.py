@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.core.contents import Contents
-from tasks.core.entries import FileEntry, Kind
-from tasks.core.policy import Policy
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import tables
-from tasks.core.verdicts import Severity, Verdict
 
 _LAYERS = "Measured while the archive goes by, not taken from what it claims."
 COMPRESSED = Proof(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Answer, Subject, fetch, runs
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.core.verdicts import Severity, Status, Verdict
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 
 #: How many findings a message names.
 SHOWN = 3

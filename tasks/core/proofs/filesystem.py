@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tasks.core import accounts, filetree
-from tasks.core.accounts import AccountInspector
-from tasks.core.contents import Contents, shown
-from tasks.core.entries import FileEntry, Kind
-from tasks.core.policy import Policy
+from tasks.core.images import accounts, filetree
+from tasks.core.images.accounts import AccountInspector
+from tasks.core.images.contents import Contents, shown
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.proofs import leftovers
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.leftovers import PackageInspector
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (AccountInspector(), PackageInspector())

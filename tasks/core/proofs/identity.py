@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tasks.core.processes import Process
+from tasks.core.containers.processes import Process
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Subject
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: Programs that have no business as a container's first process.
 SHELLS = ("sh", "bash", "ash", "dash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "pwsh")

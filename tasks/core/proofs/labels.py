@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tasks.core import untrusted
-from tasks.core.contents import Contents
+from tasks.core.images.contents import Contents
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 PREFIX = "org.opencontainers.image."
 TITLE, VERSION, REVISION, CREATED = "title", "version", "revision", "created"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tasks.core import untrusted
-from tasks.core.contents import shown
-from tasks.core.entries import FileEntry, Kind
+from tasks.core.images.contents import shown
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.untrusted import Malformed
 
 MAX_BYTES = 2**20

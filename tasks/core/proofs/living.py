@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tasks.core.containers.watching import Watch
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Subject
-from tasks.core.verdicts import Severity, Verdict
-from tasks.core.watching import Watch
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.core import attestations, untrusted
-from tasks.core.attestations import Material
-from tasks.core.contents import Contents
-from tasks.core.dockerfile import SCRATCH
-from tasks.core.policy import Policy
+from tasks.core import untrusted
+from tasks.core.bake.stages import SCRATCH
+from tasks.core.images import attestations
+from tasks.core.images.attestations import Material
+from tasks.core.images.contents import Contents
+from tasks.core.images.sizes import LOOKALIKE_LABEL
 from tasks.core.proofs import labels
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.labels import BASE_DIGEST, BASE_NAME, PREFIX, Expected
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.provision import references
 from tasks.core.render import tables
-from tasks.core.sizes import LOOKALIKE_LABEL
-from tasks.core.verdicts import Severity, Verdict
 
 #: How a bake file names an image as a context.
 _CONTEXT = "docker-image://"

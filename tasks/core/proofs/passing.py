@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity
+from tasks.core.proofs.verdicts import Severity
 
 PASS = Proof(
     "tests.pass",

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tasks.core import filetree
-from tasks.core.contents import Contents, shown
-from tasks.core.elf import KERNEL, ElfFacts, ElfInspector, ForeignAddon, Machine, machine_of
-from tasks.core.entries import FileEntry, Kind
+from tasks.core.images import filetree
+from tasks.core.images.contents import Contents, shown
+from tasks.core.images.elf import KERNEL, ElfFacts, ElfInspector, ForeignAddon, Machine, machine_of
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (ElfInspector(),)

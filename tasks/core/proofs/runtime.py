@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tasks.core import sandbox, untrusted, watching
+from tasks.core import untrusted
+from tasks.core.containers import sandbox, watching
+from tasks.core.containers.sandbox import Run
+from tasks.core.containers.watching import Watch
 from tasks.core.proofs import answering, burst, identity, living, readiness, stopping, twin
 from tasks.core.proofs.subject import LOCAL, Answer, Subject, fetch, published
-from tasks.core.sandbox import Run
-from tasks.core.verdicts import Status, Verdict
-from tasks.core.watching import Watch
+from tasks.core.proofs.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from docker import DockerClient

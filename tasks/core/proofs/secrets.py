@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.core import secretforms, secretnames, untrusted
-from tasks.core.contents import Contents, shown
+from tasks.core import untrusted
+from tasks.core.images.contents import Contents, shown
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.secretforms import CLOUD_KEY, NPMRC, PRIVATE_KEY, TOKEN
-from tasks.core.secretscan import VALUE, Hit, Hits, SecretInspector
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
+from tasks.core.secrecy import secretforms, secretnames
+from tasks.core.secrecy.secretforms import CLOUD_KEY, NPMRC, PRIVATE_KEY, TOKEN
+from tasks.core.secrecy.secretscan import VALUE, Hit, Hits, SecretInspector
 
 VARIABLE = "variable"
 #: NAME=value in the history, where a build's ARGs stand in front of the command.

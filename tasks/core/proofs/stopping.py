@@ -14,7 +14,7 @@ from tasks.core import untrusted
 from tasks.core.proofs import subject as asking
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Answer, Subject, runs
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

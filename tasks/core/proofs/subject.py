@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import process, sandbox, untrusted
-from tasks.core.policy import Policy
+from tasks.core import process, untrusted
+from tasks.core.containers import sandbox
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Verdict
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

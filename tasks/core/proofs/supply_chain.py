@@ -9,18 +9,19 @@ import datetime
 import re
 from collections.abc import Iterator, Sequence
 
-from tasks.core import attestations, installed, lifecycle, untrusted
-from tasks.core.attestations import Statement, StatementInspector
-from tasks.core.contents import Contents, shown
-from tasks.core.installed import NodeInspector, SystemInspector
-from tasks.core.lifecycle import Standing
-from tasks.core.policy import Policy
+from tasks.core import untrusted
+from tasks.core.images import attestations, installed, lifecycle
+from tasks.core.images.attestations import Statement, StatementInspector
+from tasks.core.images.contents import Contents, shown
+from tasks.core.images.installed import NodeInspector, SystemInspector
+from tasks.core.images.lifecycle import Standing
+from tasks.core.images.sizes import LOOKALIKE_LABEL
 from tasks.core.proofs import labels, origin
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.labels import Expected as Expected
+from tasks.core.proofs.policy import Policy
+from tasks.core.proofs.verdicts import Severity, Verdict
 from tasks.core.render import tables
-from tasks.core.sizes import LOOKALIKE_LABEL
-from tasks.core.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (StatementInspector(), SystemInspector(), NodeInspector())

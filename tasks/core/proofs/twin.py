@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import sandbox, untrusted
+from tasks.core import untrusted
+from tasks.core.containers import sandbox
+from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.readiness import PACE_SECONDS, Readiness
 from tasks.core.proofs.subject import Subject, fetch, published, runs
-from tasks.core.sandbox import Run
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

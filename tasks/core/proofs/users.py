@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tasks.core import accounts, untrusted
-from tasks.core.accounts import AccountInspector
-from tasks.core.contents import Contents
+from tasks.core import untrusted
+from tasks.core.images import accounts
+from tasks.core.images.accounts import AccountInspector
+from tasks.core.images.contents import Contents
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity, Verdict
+from tasks.core.proofs.verdicts import Severity, Verdict
 
 #: What has to look at the files while they go by, for `contents.read`.
 INSPECTORS = (AccountInspector(),)

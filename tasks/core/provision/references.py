@@ -41,6 +41,17 @@ class Reference:
         return tuple(dict.fromkeys((self.context_name, short)))
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two names mean one image: the default registry's may come with its host or without.
+
+    Which host that is, is BuildKit's to know: a name without a host fits any.
+    """
+    a, b = parse(one), parse(other)
+    paths = {each.path.removeprefix("library/") for each in (a, b)}
+    hosts = {each.host for each in (a, b)} - {""}
+    return len(paths) == 1 and len(hosts) < 2 and (a.tag, a.digest) == (b.tag, b.digest)
+
+
 def parse(text: str) -> Reference:
     """Take a name apart. Without tag and digest the tag is ``latest``."""
     name, _, digest = text.partition("@")

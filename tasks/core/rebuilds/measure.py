@@ -10,16 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from tasks.core import builds, catalogue, daemon, policyfile, process, sizes
-from tasks.core.builds import Wish
-from tasks.core.definitions import Target
+from tasks.core import daemon, process
+from tasks.core.bake import builds
+from tasks.core.bake.builds import Wish
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import BuildFailed, SlipwayError, UsageError
-from tasks.core.policy import Policy
+from tasks.core.images import sizes
+from tasks.core.proofs.policy import Policy
 from tasks.core.rebuilds import edits, scratch
 from tasks.core.rebuilds.plan import Job, plan, remaining_seconds
 from tasks.core.rebuilds.results import COLD, DEPENDENCY, SOURCE, Measured, Run, Size, Subject
 from tasks.core.render.progress import progress
 from tasks.core.session import Session
+from tasks.core.verifying import catalogue, policyfile
 
 #: Their images travel as archives, see ``exporting``; so they do here.
 ARCHIVED = ("multiarch", "optimized")

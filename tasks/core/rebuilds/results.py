@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from tasks.core import decoding, untrusted
+from tasks.core import untrusted
 from tasks.core.errors import UsageError
+from tasks.core.journal import decoding
 from tasks.core.render import output
 from tasks.core.untrusted import Malformed
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import catalogue, filling, kept, policyfile, process, sizes
-from tasks.core.definitions import Target
+from tasks.core import filling, process
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import UsageError
+from tasks.core.images import sizes
 from tasks.core.rebuilds import machine, measure, plan, results, scratch
 from tasks.core.rebuilds import variants as tabling
 from tasks.core.rebuilds.measure import Asked
@@ -17,6 +18,7 @@ from tasks.core.rebuilds.results import Subject
 from tasks.core.rebuilds.variants import Row
 from tasks.core.render import variants as variants_table
 from tasks.core.session import Session
+from tasks.core.verifying import catalogue, kept, policyfile
 
 DOCS = Path("docs")
 MARKER = "variants"

@@ -17,8 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tasks.core import cleaning, daemon, overlay, process
-from tasks.core.definitions import Definition, Target
+from tasks.core import cleaning, daemon, process
+from tasks.core.bake import overlay
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.endpoint import Engine
 from tasks.core.errors import UsageError
 from tasks.core.session import Session

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tasks.core.definitions import VARIANTS, Target
-from tasks.core.kept import Kept
+from tasks.core.bake.definitions import VARIANTS, Target
+from tasks.core.proofs.verdicts import Status
 from tasks.core.rebuilds.results import (
     COLD,
     DEPENDENCY,
@@ -19,7 +19,7 @@ from tasks.core.rebuilds.results import (
     Size,
     Subject,
 )
-from tasks.core.verdicts import Status
+from tasks.core.verifying.kept import Kept
 
 COMPRESSED, UNPACKED, CACHED, PROOFS = "compressed", "unpacked", "cached", "proofs"
 #: The columns, in their order.

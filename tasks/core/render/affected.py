@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tasks.core.affected.deciding import Affected
 from tasks.core.affected.reasons import Reason
-from tasks.core.definitions import Definition
+from tasks.core.bake.definitions import Definition
 from tasks.core.render import tables
 
 FORMATS = ("text", "json", "markdown")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.core.baking import Build
+from tasks.core.bake.baking import Build
 from tasks.core.render import tables
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tasks.core import masking
-from tasks.core.builders import Builder
-from tasks.core.probing import Node
+from tasks.core.machines.builders import Builder
+from tasks.core.machines.probing import Node
 from tasks.core.render import tables
+from tasks.core.secrecy import masking
 
 HEADERS = (
     *("builder", "driver", "node", "endpoint", "status"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tasks.core.cachereport import CacheReport, Rate
-from tasks.core.misses import Miss
+from tasks.core.journal.cachereport import CacheReport, Rate
+from tasks.core.journal.misses import Miss
 from tasks.core.render import markdown as marked
 from tasks.core.render import tables
 from tasks.core.untrusted import shown

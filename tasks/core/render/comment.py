@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.render import grouping, markdown
 from tasks.core.render.grouping import MARKS, Failure
 from tasks.core.render.terminal import FEW
-from tasks.core.verdicts import Status, Verdict
 
 #: What a comment may be long on the usual forges, less some room for what is put around it.
 LIMIT = 60_000

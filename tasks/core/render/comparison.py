@@ -11,8 +11,8 @@ from tasks.core.comparing.images import Comparison
 from tasks.core.comparing.inventory import PackageChange
 from tasks.core.comparing.layers import SAME, LayerChange
 from tasks.core.comparing.pairs import Compared
-from tasks.core.contents import shown
-from tasks.core.entries import FileEntry, Kind
+from tasks.core.images.contents import shown
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.render import comparison_json, markdown, tables
 
 FORMATS = ("text", "markdown", "json")

@@ -10,9 +10,9 @@ from tasks.core.comparing.files import FileChange
 from tasks.core.comparing.images import Comparison
 from tasks.core.comparing.pairs import Compared
 from tasks.core.comparing.places import Place
-from tasks.core.contents import shown
-from tasks.core.digesting import digest
-from tasks.core.entries import FileEntry, Kind
+from tasks.core.images.contents import shown
+from tasks.core.images.digesting import digest
+from tasks.core.images.entries import FileEntry, Kind
 
 #: Letters of a path; more, and it is cut.
 MAX_PATH = 4096

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.core import schema
-from tasks.core.definitions import Definition, Target
-from tasks.core.masking import MASK
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.render import tables
 from tasks.core.render.settings import rows
+from tasks.core.secrecy.masking import MASK
 from tasks.core.settings import Settings, mask
 
 

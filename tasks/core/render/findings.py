@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from tasks.core import untrusted
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import findings_sarif, markdown, tables
 from tasks.core.scanning.findings import Finding, Judged, Report, State, Subject
 

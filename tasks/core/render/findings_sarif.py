@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from tasks.core.definitions import BAKE_FILES
+from tasks.core.bake.definitions import BAKE_FILES
 from tasks.core.render import sarif
 from tasks.core.scanning.findings import (
     IDS,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.core.proofs.catalogue import first
-from tasks.core.verdicts import Status, Verdict
+from tasks.core.proofs.verdicts import Status, Verdict
 
 MARKS = {Status.PASSED: "ok", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
 

@@ -6,9 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.render import grouping
 from tasks.core.render.grouping import Failure
-from tasks.core.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from junitparser import TestCase

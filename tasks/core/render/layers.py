@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tasks.core import instructions
-from tasks.core.archive import Image
-from tasks.core.contents import shown
-from tasks.core.layerreport import LayerReport
+from tasks.core.images.archive import Image
+from tasks.core.images.contents import shown
+from tasks.core.layers import instructions
+from tasks.core.layers.layerreport import LayerReport
+from tasks.core.layers.waste import Loss
 from tasks.core.render import markdown, tables
-from tasks.core.waste import Loss
 
 FORMATS = ("text", "json", "markdown")
 LAYER_HEADERS = ("layer", "compressed", "unpacked", "files", "wasted", "instruction")

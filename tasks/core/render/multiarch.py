@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from tasks.core import verdicts
-from tasks.core.baking import Built
-from tasks.core.exporting import PlatformImage
-from tasks.core.multiarch import Proven
+from tasks.core.bake.baking import Built
+from tasks.core.bake.exporting import PlatformImage
+from tasks.core.proofs import verdicts
 from tasks.core.render import build, tables
 from tasks.core.render import verdicts as verdict_table
+from tasks.core.shipping.multiarch import Proven
 
 FORMATS = ("text", "json")
 HEADERS = ("target", "platform", "digest", "compressed", "seconds")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.core import cachereport
-from tasks.core.records import Record
+from tasks.core.journal import cachereport
+from tasks.core.journal.records import Record
 from tasks.core.render import markdown, tables
 from tasks.core.untrusted import shown
 

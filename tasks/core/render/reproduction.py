@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tasks.core import verdicts as outcomes
+from tasks.core.proofs import verdicts as outcomes
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.render import markdown, tables
 from tasks.core.render import verdicts as verdict_table
-from tasks.core.reproducing import PROOF, Difference
-from tasks.core.verdicts import Verdict
+from tasks.core.shipping.reproducing import PROOF, Difference
 
 FORMATS = verdict_table.FORMATS
 HEADERS = ("target", "platform", "layer", "file", "difference")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tasks.core.definitions import BAKE_FILES, Target
+from tasks.core.bake.definitions import BAKE_FILES, Target
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Severity, Status, Verdict
 from tasks.core.render.grouping import Failure
-from tasks.core.verdicts import Severity, Status, Verdict
 
 VERSION = "2.1.0"
 SCHEMA = f"https://docs.oasis-open.org/sarif/sarif/v{VERSION}/errata01/os/schemas/sarif-schema-{VERSION}.json"

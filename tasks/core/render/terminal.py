@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from tasks.core import untrusted
+from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.render import grouping, tables
 from tasks.core.render.grouping import MARKS, Failure
-from tasks.core.verdicts import Status, Verdict
 
 #: More verdicts than these are put together by family.
 FEW = 20

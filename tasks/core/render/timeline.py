@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tasks.core.decoding import encode
-from tasks.core.records import CACHED, STEP, StepRecord
+from tasks.core.journal.decoding import encode
+from tasks.core.journal.records import CACHED, STEP, StepRecord
+from tasks.core.journal.timeline import Timeline
 from tasks.core.render import markdown, tables
-from tasks.core.timeline import Timeline
 from tasks.core.untrusted import shown
 
 FORMATS = ("text", "json", "markdown")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tasks.core import untrusted
-from tasks.core import verdicts as outcomes
+from tasks.core.proofs import verdicts as outcomes
 from tasks.core.proofs.catalogue import Proof
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.render import comment, grouping, junit, sarif, tables, terminal
-from tasks.core.verdicts import Verdict
 
 FORMATS = ("text", "json", "markdown", "junit", "sarif")
 

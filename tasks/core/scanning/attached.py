@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.core import masking, process, untrusted
+from tasks.core import process, untrusted
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.provision.registry import platform_name
+from tasks.core.secrecy import masking
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import choosing, process, schema, untrusted
+from tasks.core.bake.definitions import PRODUCTION
 from tasks.core.comparing import places as naming
 from tasks.core.comparing.places import Place
-from tasks.core.definitions import PRODUCTION
 from tasks.core.errors import OutOfReach, UsageError
 from tasks.core.render import output
 from tasks.core.scanning import images, layouts, toolbox, tools

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.core import buildx, definitions, masking, needs, overlay, process, untrusted
-from tasks.core.definitions import Definition
+from tasks.core import process, untrusted
+from tasks.core.bake import buildx, definitions, needs, overlay
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
 from tasks.core.errors import OutOfReach
-from tasks.core.overlay import Additions
 from tasks.core.scanning.findings import Severity
 from tasks.core.scanning.hadolint import Remark
+from tasks.core.secrecy import masking
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import accepting, catalogue, definitions, policyfile, process
-from tasks.core.definitions import Definition, Target
+from tasks.core import process
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.errors import UsageError
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
 from tasks.core.scanning import buildcheck, hadolint, tools
 from tasks.core.scanning.findings import (
     DOCKERFILES,
@@ -25,6 +26,7 @@ from tasks.core.scanning.findings import (
 )
 from tasks.core.scanning.hadolint import Remark
 from tasks.core.session import Session
+from tasks.core.verifying import accepting, catalogue, policyfile
 
 CHECKER = "docker build --check"
 

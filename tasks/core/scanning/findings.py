@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from tasks.core.errors import ProofFailed, UsageError
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 
 VULNERABILITIES, DOCKERFILES, SECRETS = "vulnerabilities", "dockerfiles", "secrets"
 SCANS = (VULNERABILITIES, DOCKERFILES, SECRETS)

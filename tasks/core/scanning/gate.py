@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core import accepting, dockerfile, needs, policyfile
-from tasks.core.definitions import Target
+from tasks.core.bake import needs, stages
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
 from tasks.core.provision import bases, reach, references
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.scanning import database, rego, stage
 from tasks.core.scanning.findings import IDS, VULNERABILITIES
 from tasks.core.session import Session
+from tasks.core.verifying import accepting, policyfile
 
 #: The named contexts that the stage has its databases from.
 CONTEXTS = {database.VULNERABILITIES: "trivy-db", database.JAVA: "trivy-java-db"}
@@ -37,7 +38,7 @@ def given(session: Session, targets: Iterable[Target]) -> Given:
 
     Raises OutOfReach where it is known already that there is no database.
     """
-    from tasks.core import catalogue  # late: some proofs build
+    from tasks.core.verifying import catalogue  # late: some proofs build
 
     scanned = [target for target in targets if scans(target)]
     if not scanned:
@@ -61,8 +62,8 @@ def scans(target: Target) -> bool:
     text = needs.text_of(target)
     if text is None or stage.NAME not in text:
         return False
-    every = dockerfile.stages(text, target.args)
-    reached = dockerfile.reached(text, target.args, target.stage)
+    every = stages.read(text, target.args)
+    reached = stages.reached(text, target.args, target.stage)
     return any(every[at].name == stage.NAME for at in reached)
 
 
@@ -88,7 +89,7 @@ def _policy(policy: Policy) -> str:
 def _demand_scanner(session: Session, targets: Iterable[Target]) -> None:
     """That the image of the scanner can be had, said in its own words."""
     for image in sorted({target.args.get("TRIVY_IMAGE", "") for target in targets}):
-        if image in ("", dockerfile.SCRATCH):
+        if image in ("", stages.SCRATCH):
             reason = "it names none"
         else:
             [state] = bases.base_states(session.engine, [BaseNeed(image)])

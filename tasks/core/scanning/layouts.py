@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import archive, blobs, layout, schema, untrusted
-from tasks.core.allowance import Allowance
-from tasks.core.blobs import PIECE_BYTES, Blob
-from tasks.core.layout import Descriptor
+from tasks.core import schema, untrusted
+from tasks.core.images import archive, blobs, layout
+from tasks.core.images.allowance import Allowance
+from tasks.core.images.blobs import PIECE_BYTES, Blob
+from tasks.core.images.layout import Descriptor
 from tasks.core.untrusted import Malformed
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from tasks.core import secretnames, untrusted
-from tasks.core.secretforms import SHAPES, UNMISTAKABLE, Needle
-from tasks.core.secretscan import GZIP, VALUE, Hits, SecretInspector
+from tasks.core import untrusted
+from tasks.core.secrecy import secretnames
+from tasks.core.secrecy.secretforms import SHAPES, UNMISTAKABLE, Needle
+from tasks.core.secrecy.secretscan import GZIP, VALUE, Hits, SecretInspector
 
 #: Larger files, and those of gzip, are searched piece by piece, and not told by line.
 WHOLE_BYTES = 8 * 2**20

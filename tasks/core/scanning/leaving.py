@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import policyfile, untrusted
-from tasks.core.definitions import Target
-from tasks.core.policy import Accepted
+from tasks.core import untrusted
+from tasks.core.bake.definitions import Target
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning import leaks, sending
 from tasks.core.scanning.findings import SECRETS, Finding, Severity
 from tasks.core.scanning.leaks import Leak
 from tasks.core.scanning.sending import Context
 from tasks.core.session import Session
+from tasks.core.verifying import policyfile
 
 TREE = "the working tree"
 #: What is no more than likely, by the name of a file or a variable.

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning.findings import IDS, VULNERABILITIES
 
 _HEAD = """package trivy

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tasks.core import blobs, owners, process, sandbox
+from tasks.core import process
+from tasks.core.bake.overlay import PROJECT_LABEL
+from tasks.core.containers import owners, sandbox
 from tasks.core.errors import OutOfReach
-from tasks.core.overlay import PROJECT_LABEL
+from tasks.core.images import blobs
 from tasks.core.scanning import database, images, trivy
 from tasks.core.scanning.trivy import Sources
 from tasks.core.session import Session
@@ -22,7 +24,7 @@ from tasks.core.session import Session
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-    from tasks.core.sandbox import Run
+    from tasks.core.containers.sandbox import Run
 
 PROGRAM = "trivy"
 SCAN_SECONDS, UPDATE_SECONDS = 1000, 900

@@ -8,18 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.core import (
-    accepting,
-    catalogue,
-    definitions,
-    policyfile,
-    process,
-    secretforms,
-    secretvalues,
-)
-from tasks.core.definitions import Target
+from tasks.core import process
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import Target
 from tasks.core.errors import OutOfReach
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.scanning import leaks, sending
 from tasks.core.scanning.findings import (
     IDS,
@@ -33,7 +26,9 @@ from tasks.core.scanning.findings import (
 )
 from tasks.core.scanning.leaving import TREE, Ways, exceptions_of, finding, marked
 from tasks.core.scanning.sending import Context, Tree
+from tasks.core.secrecy import secretforms, secretvalues
 from tasks.core.session import Session
+from tasks.core.verifying import accepting, catalogue, policyfile
 
 PATIENCE_SECONDS = 2.0
 

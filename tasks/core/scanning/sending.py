@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import ignoring, inputs, process
-from tasks.core.definitions import REMOTE, Target
+from tasks.core import process
+from tasks.core.bake.definitions import REMOTE, Target
 from tasks.core.errors import OutOfReach
+from tasks.core.journal import ignoring, inputs
 
 GIT_SECONDS = 60
 #: Everything that is not ignored: which of it a step takes, the next edit of a Dockerfile decides.

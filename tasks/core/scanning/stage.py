@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tasks.core.errors import OutOfReach
-from tasks.core.history import Failure
+from tasks.core.journal.history import Failure
 
 NAME = "scan-on"
 #: How `scan.sh` says that it could not scan, which is nobody's vulnerability.

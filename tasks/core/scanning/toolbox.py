@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import daemon, process, sandbox
+from tasks.core import daemon, process
+from tasks.core.containers import sandbox
 from tasks.core.errors import OutOfReach
 from tasks.core.scanning import images, scanner, tools
 from tasks.core.scanning.tools import Found

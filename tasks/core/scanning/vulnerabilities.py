@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.core import (
-    accepting,
-    catalogue,
-    choosing,
-    definitions,
-    policyfile,
-    process,
-    schema,
-)
+from tasks.core import choosing, process, schema
+from tasks.core.bake import definitions
+from tasks.core.bake.definitions import PRODUCTION
 from tasks.core.comparing import places as naming
 from tasks.core.comparing.places import Place
-from tasks.core.definitions import PRODUCTION
 from tasks.core.errors import OutOfReach, UsageError
-from tasks.core.policy import Policy
+from tasks.core.proofs.policy import Policy
 from tasks.core.render import sarif
 from tasks.core.scanning import findings, images, layouts, scanner, trivy
 from tasks.core.scanning.findings import IDS, VULNERABILITIES, Report, Rules, Severity, Subject
@@ -32,6 +25,7 @@ from tasks.core.scanning.scanner import Scanner
 from tasks.core.scanning.trivy import Answer, Knowledge
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
+from tasks.core.verifying import accepting, catalogue, policyfile
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.core import process, untrusted
-from tasks.core.definitions import Definition
+from tasks.core.bake.definitions import Definition
 from tasks.core.errors import UsageError
-from tasks.core.policy import Accepted
+from tasks.core.proofs.policy import Accepted
 from tasks.core.render import output
 from tasks.core.scanning import findings, leaks, leaving, sending
 from tasks.core.scanning.findings import Rules, State
 from tasks.core.scanning.leaks import Leak
 from tasks.core.scanning.leaving import Ways
 from tasks.core.scanning.sending import Context
-from tasks.core.secretforms import SHAPES
+from tasks.core.secrecy.secretforms import SHAPES
 from tasks.core.session import Session
 from tasks.core.untrusted import Malformed
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.core import daemon, envfile, masking, untrusted
+from tasks.core import daemon, envfile, untrusted
+from tasks.core.containers.sandbox import Run
 from tasks.core.errors import UsageError
-from tasks.core.sandbox import Run
+from tasks.core.secrecy import masking
 from tasks.core.structure import patterns
 from tasks.core.structure.config import CommandTest, Config, Pair, RunOptions
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tasks.core import filetree, untrusted
-from tasks.core.contents import Contents
-from tasks.core.entries import FileEntry, Kind
+from tasks.core import untrusted
+from tasks.core.images import filetree
+from tasks.core.images.contents import Contents
+from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.structure import keeping, patterns
 from tasks.core.structure.config import ContentTest, ExistenceTest, LicenseTest
 from tasks.core.structure.keeping import DOCUMENTS, Kept

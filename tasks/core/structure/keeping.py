@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tasks.core.entries import FileEntry
+from tasks.core.images.entries import FileEntry
 from tasks.core.structure.config import Config
 
 MAX_FILE_BYTES = 16 * 2**20

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.core import untrusted
-from tasks.core.contents import Contents
+from tasks.core.images.contents import Contents
 from tasks.core.structure import patterns
 from tasks.core.structure.config import MetadataTest, Pair
 

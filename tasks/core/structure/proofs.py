@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.verdicts import Severity
+from tasks.core.proofs.verdicts import Severity
 
 _REASON = "Somebody wrote the test for this image."
 _LAYERS = "Read from the layers as a container sees them, for every platform; nothing is started."

@@ -8,17 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import contents, daemon, imagefiles, process, runnable, sandbox, untrusted, waiting
-from tasks.core.contents import Contents
+from tasks.core import daemon, process, untrusted, waiting
+from tasks.core.bake import runnable
+from tasks.core.containers import sandbox
+from tasks.core.containers.sandbox import Run
 from tasks.core.errors import OutOfReach
+from tasks.core.images import contents, imagefiles
+from tasks.core.images.contents import Contents
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.sandbox import Run
+from tasks.core.proofs.verdicts import Verdict
 from tasks.core.session import Session
 from tasks.core.structure import commands, files, keeping, metadata
 from tasks.core.structure.commands import Place, Start
 from tasks.core.structure.config import CommandTest, Config
 from tasks.core.structure.proofs import COMMAND, FILE_CONTENT, FILE_EXISTENCE, LICENSE, METADATA
-from tasks.core.verdicts import Verdict
 
 #: Commands that run side by side.
 AT_ONCE = 4

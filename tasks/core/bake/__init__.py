@@ -1,0 +1,1 @@
+"""Bake: what is to be built, how it is asked for, run, and taken in."""

@@ -1,0 +1,158 @@
+"""One bake call as it is run, and what it made: images, and the steps that BuildKit remembers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from tasks.core import daemon, process
+from tasks.core.bake import exporting, failing, overlay
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.exporting import Exported, PlatformImage
+from tasks.core.bake.splitting import Plan
+from tasks.core.journal import history
+from tasks.core.journal.history import Step, Trace
+from tasks.core.journal.recording import Made, Recording
+from tasks.core.journal.records import ImageRecord
+from tasks.core.session import Session
+
+
+@dataclass(frozen=True)
+class Built:
+    """One target as it was built. ``digest`` is the one of its image index or manifest.
+
+    ``images`` has one entry a platform for what came as an archive.
+    """
+
+    target: str
+    tags: tuple[str, ...]
+    digest: str
+    seconds: float
+    steps: tuple[Step, ...]
+    images: tuple[PlatformImage, ...] = ()
+    #: Where it lies, if it was to be kept.
+    archive: Path | None = None
+    #: The platforms that the bake file names.
+    platforms: tuple[str, ...] = ()
+
+    @property
+    def cached(self) -> int:
+        """How many of the steps were not run."""
+        return sum(step.cached for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One bake call: what it made and how long the whole took, in seconds."""
+
+    targets: tuple[Built, ...]
+    seconds: float
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step once: targets share stages; what one ran is no hit for the other."""
+        return history.unique(built.steps for built in self.targets)
+
+
+def run(
+    session: Session,
+    definition: Definition,
+    argv: Sequence[str],
+    plan: Plan,
+    metadata: Path,
+    *,
+    platforms: Sequence[str],
+    no_cache: bool,
+    kept: bool,
+) -> Build:
+    """Run ``argv``, which builds ``plan`` and writes ``metadata``; a failure is recorded too.
+
+    Archives go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
+    was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
+    """
+    started, since = monotonic(), datetime.now(UTC)
+    recording = Recording(session, definition, plan, no_cache=no_cache)
+    code = process.stream(
+        argv,
+        env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        cwd=session.root,
+        stdin=overlay.serialise(plan.overlay),
+    )
+    if code != 0:
+        builder = session.settings["BUILDER"]
+        why = failing.explain(session, definition, since, builder, platforms)
+        recording.failed(why.failure, str(why.error))
+        raise why.error
+    told = json.loads(metadata.read_text())
+    exported = dict(_taken_in(session, definition, plan, kept=kept))
+    took = monotonic() - started
+    traces = history.traces(session.engine, _refs(told))
+    made = tuple(_results(definition, plan, told, exported, traces))
+    recording.done({one.target: _made(one) for one in made}, traces)
+    return Build(made, took)
+
+
+def _refs(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The builds that bake tells of, by bake target."""
+    return {
+        name: entry["buildx.build.ref"]
+        for name, entry in metadata.items()
+        if isinstance(entry, dict) and "buildx.build.ref" in entry
+    }
+
+
+def _made(built: Built) -> Made:
+    images = (
+        ImageRecord(each.platform, each.digest, each.compressed_bytes) for each in built.images
+    )
+    return Made(built.digest, built.seconds, tuple(images))
+
+
+def _taken_in(
+    session: Session, definition: Definition, plan: Plan, *, kept: bool
+) -> Iterator[tuple[str, Exported]]:
+    """Take the archives into the engine; nothing to do for images that are in it already."""
+    if not plan.archives:
+        return
+    with closing(daemon.connect(session.engine)) as client:
+        for target, archives in plan.archives.items():
+            tags = definition.targets[target].tags
+            exported = exporting.collect(target, archives)
+            if not kept:
+                process.note(f"taking {target} into the engine …")
+                exporting.load(client, exported, tags)
+            yield target, exported
+
+
+def _results(
+    definition: Definition,
+    plan: Plan,
+    metadata: Mapping[str, Any],
+    exported: Mapping[str, Exported],
+    traces: Mapping[str, Trace],
+) -> Iterator[Built]:
+    for target in sorted(definition.targets):
+        parts = [name for name in plan.parts(target) if name in traces]
+        if not parts:
+            continue
+        arrived = exported.get(target)
+        yield Built(
+            target=target,
+            tags=definition.targets[target].tags,
+            digest=arrived.digest
+            if arrived
+            else str(metadata[target].get("containerimage.digest", "")),
+            seconds=max(traces[name].seconds for name in parts),
+            steps=history.unique(
+                history.made_for(plan.platforms.get(name), traces[name].steps) for name in parts
+            ),
+            images=arrived.images if arrived else (),
+            archive=arrived.archive if arrived else None,
+            platforms=definition.targets[target].platforms,
+        )

@@ -1,0 +1,213 @@
+"""Build targets with bake: what is needed first, then one call for all of them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasks.core import process, source
+from tasks.core.bake import (
+    baking,
+    buildx,
+    caching,
+    definitions,
+    needs,
+    overlay,
+    preflight,
+    runnable,
+    splitting,
+)
+from tasks.core.bake.baking import Build
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
+from tasks.core.machines import builders
+from tasks.core.machines.builders import Builder
+from tasks.core.scanning import gate, warning
+from tasks.core.session import Session
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to build: targets narrowed to ``patterns``, without cache, pushed by buildx itself.
+
+    ``archived``: the images travel to the engine as OCI archives, see ``exporting``; such images
+    are pushed later, when they are proven. ``platforms`` are for targets that name none.
+    """
+
+    patterns: Sequence[str] = ()
+    no_cache: bool = False
+    push: bool = False
+    archived: bool = False
+    platforms: tuple[str, ...] = ()
+    #: A folder to leave the archives in, instead of taking them into the engine.
+    keep: Path | None = None
+
+
+def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build | None:
+    """Build ``names`` (targets or groups) of the bake file as ``wish`` says.
+
+    Returns None when invoke runs dry: then the command is printed and nothing is changed. Raises
+    UsageError for a definition that cannot be meant, OutOfReach for bases, a builder or an engine
+    that cannot be had, BuildFailed with the name of the step that broke.
+    """
+    asked = tuple(found for name in names for found in members(session, name))
+    whole = preflight.resolved(session, asked)
+    narrowed = whole.narrowed(wish.patterns).targets
+    wanted = sorted(set(whole.asked(asked)) & set(narrowed))
+    # With what they take a context from: that is built too, and given the same.
+    definition = whole.whole(narrowed)
+    needed, available = runnable.for_build(session, definition.targets.values(), wish.platforms)
+    preflight.check(session, definition, push=wish.push, needed=needed, available=available)
+    if not session.dry:
+        warning.warn(session, definition)
+    builder = _builder(session)
+    wish = _suited(session, definition, wish, builder)
+    nodes = _checked(definition, wish, builder)
+    given = gate.given(session, definition.targets.values())
+    additions = _additions(session, definition, wish, given.contexts)
+    with _folder(wish) as folder:
+        additions = needs.written(definition, additions, folder)
+        additions = replace(additions, policies=gate.written(given.policies, folder))
+        plan = splitting.plan(
+            definition,
+            wanted,
+            additions,
+            folder,
+            archived=wish.archived,
+            exporter="image" if wish.push else "docker",
+            nodes=nodes,
+        )
+        argv = buildx.bake(
+            session.engine.docker,
+            definitions.bake_files(session.root, session.files),
+            plan.names,
+            metadata_file=folder / "metadata.json",
+            readable=(
+                *overlay.readable(definition.targets, plan.overlay),
+                *additions.dockerfiles.values(),
+            ),
+            writable=(
+                *overlay.writable(plan.overlay),
+                *((str(folder),) if wish.archived else ()),
+            ),
+            no_cache=wish.no_cache,
+            to=None if wish.archived else "push" if wish.push else "load",
+        )
+        if session.dry:
+            process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
+            process.would_run(argv)
+            return None
+        caching.make_folders(overlay.writable(plan.overlay))
+        made = baking.run(
+            session,
+            definition,
+            argv,
+            plan,
+            folder / "metadata.json",
+            platforms=_platforms(definition, wish),
+            no_cache=wish.no_cache,
+            kept=wish.keep is not None,
+        )
+        return replace(made, targets=tuple(one for one in made.targets if one.target in narrowed))
+
+
+@contextmanager
+def _folder(wish: Wish) -> Iterator[Path]:
+    """Where archives go: the folder they are wanted in, or one that is gone afterwards."""
+    if wish.keep is not None:
+        yield wish.keep
+        return
+    with tempfile.TemporaryDirectory(prefix="slipway-") as name:
+        yield Path(name)
+
+
+def _builder(session: Session) -> Builder | None:
+    """The builder that was set, if it is not an engine itself that builds."""
+    name = session.settings["BUILDER"]
+    found = builders.inspect(session.engine, name) if name and not session.dry else None
+    return None if found is None or found.loads_images else found
+
+
+def _suited(session: Session, definition: Definition, wish: Wish, builder: Builder | None) -> Wish:
+    """``wish`` as ``builder`` can do it: the platforms of several nodes come as archives only.
+
+    What names no platform is for the engine that it goes to, whatever the nodes are by themselves.
+    """
+    if builder is None:
+        return wish
+    platforms = wish.platforms or (session.engine.native_platform,)
+    several = any(len(one.platforms or platforms) > 1 for one in definition.targets.values())
+    archived = wish.archived or (several and len(builder.nodes) > 1 and not wish.push)
+    return replace(wish, platforms=platforms, archived=archived)
+
+
+def _checked(definition: Definition, wish: Wish, builder: Builder | None) -> int:
+    """How many nodes will build. Raises OutOfReach when one that is needed is down."""
+    if builder is None:
+        return 1
+    builders.require(builder, _platforms(definition, wish), cross=True)
+    return len(builder.nodes)
+
+
+def _platforms(definition: Definition, wish: Wish) -> list[str]:
+    return sorted(
+        {p for one in definition.targets.values() for p in one.platforms or wish.platforms}
+    )
+
+
+def _caches(session: Session, definition: Definition, wish: Wish) -> dict[str, caching.Cache]:
+    """The cache of each target, and of each platform of it that may be built apart.
+
+    None for archives that are only looked at: their builds must not touch what others use.
+    """
+    if wish.keep is not None:
+        return {}
+    return {
+        place: caching.of(session.settings, place, target.tags)
+        for name, target in definition.targets.items()
+        for place in (
+            name,
+            *(splitting.part(name, each) for each in target.platforms or wish.platforms),
+        )
+    }
+
+
+def _additions(
+    session: Session, definition: Definition, wish: Wish, contexts: Mapping[str, str]
+) -> Additions:
+    """What is laid over the bake file, from the settings and from what this machine has."""
+    settings = session.settings
+    caches = _caches(session, definition, wish)  # before minutes go into making bases
+    provided = needs.Provided() if session.dry else needs.provide(session, definition)
+    return Additions(
+        project=settings.project,
+        ca_bundle=settings["CA_BUNDLE"],
+        npmrc=settings["NPMRC"],
+        contexts={**provided.contexts, **contexts},
+        inlines=provided.inlines,
+        syntaxes=provided.syntaxes,
+        environ=os.environ,
+        caches=caches,
+        platforms=dict.fromkeys(definition.targets, wish.platforms),
+        attestations=overlay.attestations(settings["PROVENANCE"], settings["SBOM"]),
+        epoch=source.epoch_of(settings["BUILD_DATE"]),
+    )
+
+
+def members(session: Session, name: str) -> tuple[str, ...]:
+    """What ``name`` stands for: a target or a group, or else every target of that variant.
+
+    So `build.multistage` needs no group of that name in a bake file, if there is a
+    ``Dockerfile.multistage``. A name that is nothing of the kind is returned as it is.
+    """
+    if name not in definitions.VARIANTS:
+        return (name,)
+    known = session.everything()
+    if name in known.groups or name in known.targets:
+        return (name,)
+    of_variant = tuple(one.name for one in known.targets.values() if one.variant == name)
+    return of_variant or (name,)

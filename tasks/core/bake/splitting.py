@@ -1,0 +1,118 @@
+"""What one bake call is to build, and into which archives: whole targets, or one a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tasks.core.bake import exporting, overlay
+from tasks.core.bake.caching import Cache
+from tasks.core.bake.definitions import Definition
+from tasks.core.bake.overlay import Additions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The targets to name to bake, the overlay, and by target the archives that will be there.
+
+    ``platforms`` has the platform of each bake target that is built for one alone.
+    """
+
+    names: tuple[str, ...]
+    overlay: Mapping[str, Any]
+    archives: Mapping[str, tuple[Path, ...]]
+    split: Mapping[str, tuple[str, ...]]
+    platforms: Mapping[str, str] = field(default_factory=dict)
+
+    def parts(self, target: str) -> tuple[str, ...]:
+        """The bake targets that ``target`` was built as."""
+        return self.split.get(target, (target,))
+
+
+def plan(
+    definition: Definition,
+    wanted: Sequence[str],
+    additions: Additions,
+    folder: Path,
+    *,
+    archived: bool,
+    exporter: str = "docker",
+    nodes: int = 1,
+) -> Plan:
+    """Lay out the call for the targets ``wanted``: into archives in ``folder``, or to ``exporter``.
+
+    With several ``nodes`` buildx merges the platforms of an image in a registry only, under its
+    tags, before anybody has proven it. So each platform becomes a target of its own, which buildx
+    gives to the node that does it, and the archives are joined here. ``additions`` may have a cache
+    for each of those under its own name, see ``part``.
+    """
+    platforms = {
+        name: definition.targets[name].platforms or additions.platforms.get(name, ())
+        for name in wanted
+    }
+    alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
+    if not archived:
+        outputs = {name: _dated(definition, name, exporter, additions.epoch) for name in wanted}
+        composed = overlay.compose(definition.targets, replace(additions, outputs=outputs))
+        return Plan(tuple(wanted), composed, {}, {}, alone)
+    parts = {
+        name: {part(name, each): each for each in listed}
+        for name, listed in platforms.items()
+        if nodes > 1 and len(listed) > 1
+    }
+    archives = {
+        name: tuple(folder / f"{each}.part.tar" for each in parts.get(name, (name,)))
+        for name in wanted
+    }
+    whole = {
+        name: [exporting.output(archives[name][0], additions.epoch)]
+        for name in wanted
+        if name not in parts
+    }
+    composed = overlay.compose(definition.targets, replace(additions, outputs=whole))
+    derived = {
+        each: entry
+        for name in parts
+        for each, entry in _derived(name, parts[name], archives[name], additions)
+    }
+    return Plan(
+        names=tuple(each for name in wanted for each in parts.get(name, (name,))),
+        overlay={"target": {**composed["target"], **derived}},
+        archives=archives,
+        split={name: tuple(each) for name, each in parts.items()},
+        platforms={**alone, **{k: v for each in parts.values() for k, v in each.items()}},
+    )
+
+
+def part(target: str, platform: str) -> str:
+    """What the target is called that builds ``target`` for ``platform`` alone."""
+    return f"{target}--{platform.replace('/', '-')}"
+
+
+def _dated(definition: Definition, name: str, exporter: str, epoch: int) -> list[Any]:
+    target = definition.raw.get("target", {}).get(name, {})
+    return exporting.dated(target.get("output") or (), exporter, epoch)
+
+
+def _derived(
+    target: str, parts: Mapping[str, str], archives: Sequence[Path], additions: Additions
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The bake targets that build ``target``, one a platform.
+
+    Two that write to one cache overwrite each other: what names a cache of its own keeps it for
+    its first platform alone.
+    """
+    for at, ((name, platform), archive) in enumerate(zip(parts.items(), archives, strict=True)):
+        entry: dict[str, Any] = {
+            "inherits": [target],
+            "platforms": [platform],
+            "output": [exporting.output(archive, additions.epoch)],
+        }
+        cache = additions.caches.get(name, Cache())
+        if cache.sources:
+            entry["cache-from"] = list(cache.sources)
+        if cache.destinations or at:
+            entry["cache-to"] = list(cache.destinations)
+        yield name, entry

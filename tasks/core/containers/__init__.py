@@ -1,0 +1,1 @@
+"""Containers that Slipway starts, and what runs in them."""

@@ -1,0 +1,293 @@
+"""A tar stream -> its files, each hashed and measured while it goes by; none is stored.
+
+Only small files that may be JSON are kept, so memory stays bounded whatever the stream holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+from tasks.core.images import inflating
+from tasks.core.images.allowance import Allowance
+from tasks.core.untrusted import Malformed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+PIECE_BYTES = 2**18
+MAX_JSON_BYTES = 8 * 2**20
+MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
+#: Of a long name or of pax records; on some Pythons searching them is quadratic: 0.3 s for these.
+MAX_HEADER_BYTES = 2**13
+MAX_FILES = 10_000
+_EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One file: the digest and size of what is stored, and of what it is without compression.
+
+    ``content`` is there for what may be JSON and has at most MAX_JSON_BYTES; ``seen`` is what the
+    one who looked made of the unpacked bytes.
+    """
+
+    digest: str
+    size_bytes: int
+    unpacked_digest: str
+    unpacked_bytes: int
+    content: bytes | None
+    seen: Any = None
+
+
+class Readable(Protocol):
+    """Something that can be read to its end; ``b""`` is the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes."""
+
+
+#: Looks at the unpacked bytes of a file while they go by; need not read them to their end.
+Look = Callable[[Readable], Any]
+
+
+def read(chunks: Iterable[bytes], look: Look | None = None) -> Mapping[str, Blob]:
+    """The files of the tar stream ``chunks`` by path; a link gives the file that it leads to.
+
+    Raises Malformed for a stream that is no tar archive, ends early, or is out of all proportion.
+    """
+    with opened(chunks) as archive:
+        return _files(archive, look)
+
+
+@contextmanager
+def opened(chunks: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
+    """The tar stream ``chunks``, to be read once from its beginning to its end.
+
+    Raises Malformed, within the block too, for a stream that is no whole tar archive.
+    """
+    stream = io.BufferedReader(_Chunks(chunks), PIECE_BYTES)
+    try:
+        with tarfile.open(
+            fileobj=stream, mode="r|", bufsize=PIECE_BYTES, tarinfo=_Member
+        ) as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
+        raise Malformed(f"no whole tar archive: {error or 'headers without end'}") from None
+
+
+def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
+    files: dict[str, Blob] = {}
+    links: dict[str, str] = {}
+    kept_bytes = 0
+    allowance = Allowance()
+    for number, member in enumerate(archive):
+        allowance.store(tarfile.BLOCKSIZE)
+        path = posixpath.normpath(member.name)
+        if number >= MAX_FILES:
+            raise Malformed(f"holds more than {MAX_FILES} files")
+        if path in files or path in links:
+            raise Malformed(f"holds {path} twice")
+        if member.issparse():
+            raise Malformed(f"holds {path} as a sparse file")
+        if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            files[path] = _blob(archive, member, look, allowance)
+            kept_bytes += len(files[path].content or b"")
+        elif member.issym():
+            links[path] = posixpath.normpath(
+                posixpath.join(posixpath.dirname(path), member.linkname)
+            )
+        if kept_bytes > MAX_KEPT_BYTES:
+            raise Malformed(f"holds more than {MAX_KEPT_BYTES} bytes of JSON")
+    linked = {path: files[target] for path, target in links.items() if target in files}
+    return {**files, **linked}
+
+
+def _blob(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, look: Look | None, allowance: Allowance
+) -> Blob:
+    source = archive.extractfile(member)
+    if not isinstance(source, io.BufferedReader):
+        raise Malformed(f"{member.name} cannot be read")
+    return measured(source, member.name, member.size, look, allowance)
+
+
+def measured(
+    source: io.BufferedReader,
+    name: str,
+    size_bytes: int,
+    look: Look | None,
+    allowance: Allowance,
+) -> Blob:
+    """The file ``source`` of ``size_bytes``, read to its end; ``name`` is what errors call it.
+
+    Raises Malformed for one that is damaged, ends early, or is out of all proportion.
+    """
+    head = source.peek(4)[:4]
+    stored = _Tally(source, allowance.store)
+    unpacker = _unpacker(head)
+    content = seen = None
+    if unpacker is None and head[:1] in (b"{", b"[") and size_bytes <= MAX_JSON_BYTES:
+        content = b"".join(_pieces(stored))
+        seen = look(io.BytesIO(content)) if look else None
+    unpacked = stored if unpacker is None else _Tally(unpacker(stored), allowance.unpack)
+    try:
+        if look and content is None:
+            seen = look(unpacked)
+        _drain(unpacked)
+    except Malformed as error:
+        raise Malformed(f"{name}: {error}") from None
+    _drain(stored)  # what lies behind the compressed data is part of the file too
+    if stored.size_bytes != size_bytes:
+        raise Malformed(f"ends within {name}")
+    return Blob(
+        stored.digest, stored.size_bytes, unpacked.digest, unpacked.size_bytes, content, seen
+    )
+
+
+def _unpacker(head: bytes) -> Callable[[Readable], Readable] | None:
+    """How a file is decompressed, by its first bytes: engines do the same, whatever its type says.
+
+    None for a file that is stored as it is.
+    """
+    if head[:2] == b"\x1f\x8b":
+        return _Gzip
+    return _Zstd if head == b"\x28\xb5\x2f\xfd" else None
+
+
+def _drain(source: Readable) -> None:
+    for _ in _pieces(source):
+        pass
+
+
+def _pieces(source: Readable) -> Iterable[bytes]:
+    return iter(lambda: source.read(PIECE_BYTES), b"")
+
+
+class _Member(tarfile.TarInfo):
+    """A tar header whose extensions are small: tarfile reads long names and pax records whole.
+
+    It reads the maps of sparse files to their end, too, which need not come.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _EXTENSIONS and member.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        if member.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError(f"{member.name} is a sparse file")
+        return member
+
+    def _proc_gnusparse_10(self, next: tarfile.TarInfo, *_: object) -> None:
+        raise tarfile.ReadError(f"{next.name} is a sparse file")
+
+
+class _Chunks(io.RawIOBase):
+    """A file to read from pieces of any size."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        room = memoryview(buffer).cast("B")
+        size = min(len(room), len(self._rest))
+        room[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+class _Tally:
+    """Counts and hashes what is read through it, and tells somebody who may have enough of it."""
+
+    def __init__(self, source: Readable, tell: Callable[[int], None]) -> None:
+        self._source = source
+        self._tell = tell
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._source.read(size)
+        self._hash.update(piece)
+        self.size_bytes += len(piece)
+        self._tell(len(piece))
+        return piece
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+class _Gzip:
+    """Decompresses gzip of one or several members, never more at once than was asked for."""
+
+    def __init__(self, source: Readable) -> None:
+        self._source = source
+        self._rest = b""
+        self._member = inflating.member()
+
+    def read(self, size: int, /) -> bytes:
+        while not self._member.eof or self._next_member():
+            if not self._more():
+                raise Malformed("cannot be decompressed: it ends early")
+            try:
+                piece = self._member.decompress(self._rest, size)
+            except inflating.ERRORS as error:
+                raise Malformed(f"cannot be decompressed: {error}") from None
+            self._rest = self._member.unconsumed_tail
+            if piece:
+                return piece
+        return b""
+
+    def _next_member(self) -> bool:
+        """Begin the next member, if there is one; padding between members is allowed."""
+        self._rest = self._member.unused_data
+        while self._more():
+            self._rest = self._rest.lstrip(b"\0")
+            if self._rest:
+                self._member = inflating.member()
+                return True
+        return False
+
+    def _more(self) -> bool:
+        """Whether there is input left, read ahead if need be."""
+        self._rest = self._rest or self._source.read(PIECE_BYTES)
+        return bool(self._rest)
+
+
+class _Zstd:
+    """Decompresses zstd of one or several frames. A frame that is cut off just ends early."""
+
+    def __init__(self, source: Readable) -> None:
+        import zstandard
+
+        self._error = zstandard.ZstdError
+        self._reader = zstandard.ZstdDecompressor().stream_reader(
+            cast("IO[bytes]", source), read_size=PIECE_BYTES, read_across_frames=True
+        )
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._reader.read(size)
+        except self._error as error:
+            raise Malformed(f"cannot be decompressed: {error}") from None

@@ -1,0 +1,1 @@
+"""What builds did, kept: their records, and the answers that are in them."""

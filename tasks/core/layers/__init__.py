@@ -1,0 +1,1 @@
+"""What the layers of an image cost, and what of it is wasted."""

@@ -1,0 +1,1 @@
+"""Builders of buildx: the machines that build."""

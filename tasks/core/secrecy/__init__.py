@@ -1,0 +1,1 @@
+"""Secrets: what they look like, where they are, and how they stay out of what is said."""

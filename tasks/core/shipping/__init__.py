@@ -1,0 +1,1 @@
+"""From sources to what ships: built, proven, pushed as it was proven."""

@@ -1,0 +1,1 @@
+"""Proving images: which, under what policy, and what came of it."""
