@@ -149,12 +149,19 @@ def main() -> None:
         config_class=Configuration,
     )
     try:
-        program.run()
+        try:
+            program.run()
+        finally:
+            sys.stdout.flush()
     except SystemExit as ending:
         # invoke has only one exit code for Ctrl-C outside of a task, and it is 1.
         if isinstance(ending.__context__, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         raise
+    except BrokenPipeError as error:  # whoever reads has seen enough: `inv --list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error.__context__, SystemExit):
+            sys.exit(error.__context__.code)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,26 @@ def test_what_cannot_be_read_is_told_with_its_place(
 def test_what_can_be_read(tmp_path: Path) -> None:
     merged = b"x: &x {day: 2026-02-28, a: 1}\ny: {<<: *x, a: 2}\n"
     assert listed(tmp_path, merged).returncode == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--list"], 0), (["nosuch"], 2)])
+def test_a_reader_that_has_seen_enough(tmp_path: Path, words: list[str], code: int) -> None:
+    """As with ``inv --list | head -1``: no traceback, and the exit code stays."""
+    (tmp_path / "tasks.py").write_text(
+        "from invoke.tasks import task\n@task\ndef a(c):\n    'A.'\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = (sys.executable, "-P", str(PROGRAM), "--search-root", str(tmp_path), *words)
+    try:
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 @pytest.mark.parametrize("jobs", ["0", "65", "-1", "two", "\u00b2", "9" * 5000])

@@ -159,10 +159,10 @@ def _outside(use: stages.BaseUse, target: Target) -> stages.BaseUse | None:
 
 def _unnameable(definition: Definition, needed: Sequence[BaseNeed]) -> frozenset[str]:
     """The bases that BuildKit would mix up with a stage: `FROM node AS node`."""
-    stages = {
+    named = {
         stage.name
         for target in definition.targets.values()
         for stage in stages.read(text_of(target) or "", target.args)
     }
     names = {need.reference: references.parse(need.reference).context_names for need in needed}
-    return frozenset(reference for reference, every in names.items() if stages & set(every))
+    return frozenset(reference for reference, every in names.items() if named & set(every))
