@@ -200,7 +200,10 @@ def would_run(argv: Sequence[str]) -> None:
 
 def note(message: str) -> None:
     """Tell the person watching what is going on; never part of a result."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place for notices
+    try:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place for notices
+    except BrokenPipeError:  # whoever watched has gone; the work goes on, and has its exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _captured(command: Sequence[str], env: Mapping[str, str] | None) -> subprocess.Popen[str]:

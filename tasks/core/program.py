@@ -55,6 +55,13 @@ class Slipway(Program):
             super().parse_tasks()
         _need_values(sys.argv[1:])
 
+    def parse_cleanup(self) -> None:
+        """Print lists and help, as far as somebody reads them: ``inv --list | head``."""
+        try:
+            super().parse_cleanup()
+        except BrokenPipeError:
+            raise Exit(code=0) from None
+
 
 class Configuration(Config):
     """invoke's configuration, which tells the place of what it cannot read."""
@@ -149,19 +156,24 @@ def main() -> None:
         config_class=Configuration,
     )
     try:
-        try:
-            program.run()
-        finally:
-            sys.stdout.flush()
+        program.run()
     except SystemExit as ending:
         # invoke has only one exit code for Ctrl-C outside of a task, and it is 1.
         if isinstance(ending.__context__, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         raise
-    except BrokenPipeError as error:  # whoever reads has seen enough: `inv --list | head`
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Print what is left, if somebody still reads: Python's own attempt would end with code 120."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error.__context__, SystemExit):
-            sys.exit(error.__context__.code)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Session:
     config: Mapping[str, Any]
     #: The settings file that is read instead of `.env`.
     env_file: str | None = None
-    #: What was said already, and the registries that did not answer: a run of several builds would
+    #: What was said already, and the registries that did not answer: a task of several builds would
     #: say it again with each, and wait again.
     said: set[str] = field(default_factory=set, compare=False)
     silent: set[str] = field(default_factory=set, compare=False)

@@ -64,13 +64,8 @@ class Settings(Mapping[str, str]):
         return tuple(entry.value for entry in self.entries.values() if entry.secret)
 
     def environment(self) -> dict[str, str]:
-        """What buildx gets on top of this process's environment: the settings.
-
-        An empty SOURCE_DATE_EPOCH is none to buildx: it would make a build argument of it, see
-        ``exporting.dated``.
-        """
-        values = {name: value for name, value in self.items() if value or name in self.emptied}
-        return {**values, source.EPOCH: ""}
+        """What buildx gets on top of this process's environment: the settings."""
+        return {name: value for name, value in self.items() if value or name in self.emptied}
 
 
 def mask(text: str, settings: Settings) -> str:

@@ -84,7 +84,20 @@ def emulation_lock(*, alone: bool = False) -> Iterator[None]:
 
     The kernel's handlers are the whole machine's: tests that run side by side share them.
     """
-    with Path(tempfile.gettempdir(), "slipway-test-emulation.lock").open("a") as file:
+    with _lock("emulation", alone=alone):
+        yield
+
+
+@contextlib.contextmanager
+def cache_lock(*, alone: bool = False) -> Iterator[None]:
+    """Hold this while a test counts on what it has built before; ``alone`` to prune the cache."""
+    with _lock("cache", alone=alone):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(name: str, *, alone: bool) -> Iterator[None]:
+    with Path(tempfile.gettempdir(), f"slipway-test-{name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
 

@@ -177,7 +177,7 @@ class Listener:
     def __exit__(self, *_error: object) -> None:
         self._over.set()
         self._thread.join()
-        self._look()  # for what ended since, and for what went wrong: here it is raised
+        self._look()  # for what ended since; an engine that does not answer is an error here
 
     def heard(self, at: int) -> str:
         """Everything that the engine at ``at`` said of those builds."""
@@ -185,13 +185,14 @@ class Listener:
 
     def _listen(self) -> None:
         while not self._over.wait(2):
-            with contextlib.suppress(SlipwayError):  # a build that went between two questions
+            with contextlib.suppress(SlipwayError):
                 self._look()
 
     def _look(self) -> None:
         for engine, old, heard in zip(self._engines, self._old, self._heard, strict=True):
             for ref in builds_of(engine, "Completed") - old - set(heard):
-                heard[ref] = told_of(engine, ref)
+                with contextlib.suppress(SlipwayError):  # it went between the two questions
+                    heard[ref] = told_of(engine, ref)
 
 
 def told_of(engine: Engine, ref: str) -> str:

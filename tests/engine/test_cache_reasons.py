@@ -21,7 +21,7 @@ from tasks.core.bake import buildx
 from tasks.core.endpoint import Engine
 from tasks.core.journal import cachereport, recordstore
 from tasks.core.journal.cachereport import CacheReport
-from tests.engine.conftest import make_scratch, remove_images, run_task
+from tests.engine.conftest import cache_lock, make_scratch, remove_images, run_task
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -98,8 +98,9 @@ class Repo:
         self.sub("svc/Dockerfile", "=build", "=made")
 
     def far(self) -> None:
-        """Another platform, on a base that there is for both."""
+        """Another platform, on a base that there is for both, with a step that nobody else has."""
         self.sub("svc/Dockerfile", BASE, "node:22-bookworm-slim")
+        self.sub("svc/Dockerfile", "WORKDIR", f"WORKDIR /{self.unique}\nWORKDIR")
         self.build()
         self.sub("docker-bake.hcl", "linux/amd64", "linux/arm64")
 
@@ -121,7 +122,8 @@ class Repo:
         for entry in said.split("\n\n"):
             if description in entry:
                 name = entry.partition("ID:")[2].split()[0]
-                self.docker("buildx", "prune", "--force", "--filter", f"id={name}")
+                with cache_lock(alone=True):
+                    self.docker("buildx", "prune", "--force", "--filter", f"id={name}")
 
     def docker(self, *words: str, stdin: str | None = None) -> str:
         done = process.read(

@@ -175,6 +175,7 @@ def test_a_commit_that_changes_no_file_costs_no_step(root: Path, first: Ran) -> 
     """Its date and its version are new: only the frontend's bundle says these in a file."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     words = ("git", *who, "commit", "--quiet", "--allow-empty", "--message", "nothing")
+    assert not {"BUILD_DATE", "SOURCE_DATE_EPOCH"} & set(environment()), "the date has to change"
     later = {**environment(), "GIT_COMMITTER_DATE": "2030-01-02T03:04:05Z"}
     subprocess.run(words, cwd=root, env=later, check=True)
     built = inv(root, "build.targets", "backend-production,backend-debug,frontend-testing")

@@ -14,6 +14,7 @@ from tasks.core.journal import history
 from tasks.core.provision import registry
 from tests.engine.conftest import (
     Ran,
+    cache_lock,
     commit,
     copy_repository,
     emulation_lock,
@@ -69,8 +70,8 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _emulated() -> Iterator[None]:
-    """Nobody turns emulation off meanwhile: each of these builds for a foreign platform."""
-    with emulation_lock():
+    """Nobody turns emulation off meanwhile, or prunes what these build."""
+    with emulation_lock(), cache_lock():
         yield
 
 

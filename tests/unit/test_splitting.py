@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tasks.core.bake import definitions, exporting, splitting
 from tasks.core.bake.caching import Cache
 from tasks.core.bake.definitions import Definition
@@ -83,15 +85,52 @@ def test_what_is_not_archived_goes_to_the_exporter_dated() -> None:
     assert outputs(made) == {"app": dated, "plain": dated, "tool": None}
 
 
-def test_outputs_of_the_bake_file_are_kept_and_only_images_are_dated() -> None:
-    given = [{"type": "local", "dest": "out"}, {"type": "image", "name": "x"}, "type=cacheonly"]
-    assert exporting.dated(given, "docker", 7) == [
-        {"type": "local", "dest": "out"},
-        {"type": "image", "name": "x", "source-date-epoch": "7"},
-        "type=cacheonly",
-    ]
-    own = [{"type": "oci", "source-date-epoch": "3"}]
-    assert exporting.dated(own, "docker", 7) == own
+DATE = {"source-date-epoch": "7"}
+LOCAL = {"type": "local", "dest": "out"}
+FILE = {"type": "docker", "dest": "image.tar"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "added"),
+    [
+        ([], "docker", True),
+        ([], "image", True),
+        ([{"type": "docker"}], "docker", False),
+        ([{"type": "docker"}], "image", True),
+        ([FILE], "docker", True),
+        ([{"type": "image", "name": "x"}], "docker", True),
+        ([{"type": "registry"}, {"type": "oci", "dest": "x.tar"}], "docker", True),
+        ([{"type": "image"}], "image", False),
+        ([LOCAL], "docker", False),
+        ([LOCAL], "image", False),
+    ],
+)
+def test_every_output_is_dated_and_also_what_bake_would_add(
+    given: list[dict[str, str]], kind: str, added: bool
+) -> None:
+    """bake adds one to load or to push where the ones that it is given say nothing against it."""
+    more = [{"type": kind}] if added else []
+    assert exporting.dated(given, kind, 7) == [{**one, **DATE} for one in (*given, *more)]
+
+
+def test_what_has_a_date_of_its_own_or_cannot_have_one_stays() -> None:
+    for own in (
+        [{"type": "oci", "source-date-epoch": "3"}],
+        [{"type": "cacheonly"}],
+        ["type=local"],
+    ):
+        assert exporting.dated(own, "image", 7) == own
+
+
+def test_the_argument_of_a_target_is_its_date() -> None:
+    document: dict[str, Any] = {"target": {"old": {"args": {"SOURCE_DATE_EPOCH": "3"}}, "new": {}}}
+    known = definitions.parse(FOLDER, document)
+    for archived in (False, True):
+        made = splitting.plan(
+            known, ("old", "new"), Additions("shop", epoch=86400), FOLDER, archived=archived
+        )
+        dates = {name: out[0]["source-date-epoch"] for name, out in outputs(made).items()}
+        assert dates == {"old": "3", "new": "86400"}
 
 
 def test_parts_never_write_to_one_cache() -> None:

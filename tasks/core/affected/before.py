@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.core import envfile, schema, source
+from tasks.core import envfile, schema
 from tasks.core.affected.checkout import Checkout
 from tasks.core.bake import definitions
 from tasks.core.bake.definitions import Definition
@@ -78,8 +78,7 @@ def environment(session: Session, old: Path) -> dict[str, str]:
         )
         values[name] = today.value if today and (aside or name in STAMPS) else was
     emptied = session.settings.emptied
-    kept = {name: value for name, value in values.items() if value or name in emptied}
-    return {**kept, source.EPOCH: ""}
+    return {name: value for name, value in values.items() if value or name in emptied}
 
 
 def _said(session: Session, old: Path) -> Iterator[tuple[str, str]]:

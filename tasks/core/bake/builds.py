@@ -98,7 +98,7 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             to=None if wish.archived else "push" if wish.push else "load",
         )
         if session.dry:
-            process.note("(standard input would hold labels, secrets' paths, proxies, contexts)")
+            process.note("(standard input would hold labels, secrets, proxies, contexts, outputs)")
             process.would_run(argv)
             return None
         caching.make_folders(overlay.writable(plan.overlay))

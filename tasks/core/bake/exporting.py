@@ -1,8 +1,8 @@
 """Images on their way from BuildKit into the engine: as OCI archives, whose bits stay as they are.
 
-Only this exporter gives every file the date of the commit (`rewrite-timestamp`), so that building
-one commit twice gives one digest; and it works with every builder: an image of several platforms
-may come from several machines, as one archive each, and is put together here.
+Only this exporter leaves no file a date after the commit's (`rewrite-timestamp`), so that building
+one commit twice from nothing gives one digest; and it works with every builder: an image of several
+platforms may come from several machines, as one archive each, and is put together here.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BLOBS = "blobs/sha256/"
 LOAD_SECONDS = 1800
-#: What the exporter calls the date of an image, in seconds since 1970; and those that make images.
+#: What an exporter calls the date of what it writes, in seconds since 1970; and those that know it.
 DATE = "source-date-epoch"
-OF_IMAGES = ("docker", "image", "oci", "registry")
+DATED = ("docker", "image", "local", "oci", "registry", "tar")
 MAX_JSON_BYTES = 4 * 2**20
 
 
@@ -60,19 +60,29 @@ def output(archive: Path, epoch: int) -> dict[str, str]:
 
 
 def dated(given: Sequence[Any], kind: str, epoch: int) -> list[Any]:
-    """The outputs ``given`` by a bake file, dated ``epoch``; one of ``kind`` if there are none.
+    """The outputs that a bake file names, with a date; and the one of ``kind`` that bake would add.
+
+    ``kind`` is "docker" to load and "image" to push. What bake adds by itself has no date.
 
     The date goes to the exporter. As the build argument SOURCE_DATE_EPOCH it would change every
     WORKDIR, and with each commit all that comes after one would be built again.
     """
-    if not given:
-        return [{"type": kind, DATE: str(epoch)}]
+    date = {DATE: str(epoch)}
+    known = [one for one in given if isinstance(one, Mapping)]
+    added = [{"type": kind, **date}] if len(known) == len(given) and _adds(known, kind) else []
     return [
-        {DATE: str(epoch), **one}
-        if isinstance(one, Mapping) and one.get("type") in OF_IMAGES
-        else one
-        for one in given
+        *({**date, **one} if one in known and one.get("type") in DATED else one for one in given),
+        *added,
     ]
+
+
+def _adds(given: Sequence[Mapping[str, Any]], kind: str) -> bool:
+    """Whether bake adds an output of ``kind``: where none of these says what is wanted instead."""
+    if kind == "image":
+        return all(one.get("type") == "docker" for one in given)
+    to_elsewhere = ("docker", "image", "oci", "registry")
+    loads = any(one.get("type") == "docker" and not one.get("dest") for one in given)
+    return not loads and all(one.get("type") in to_elsewhere for one in given)
 
 
 def collect(target: str, archives: Sequence[Path]) -> Exported:

@@ -18,6 +18,7 @@ from tasks.core.bake.bakefile import Attribute, Source
 from tasks.core.bake.definitions import DEFAULT, Definition
 from tasks.core.errors import UsageError
 from tasks.core.session import Session
+from tasks.core.source import EPOCH
 from tasks.core.untrusted import Malformed
 
 #: Every attribute that a buildx up to 0.36 reads. Older ones ignore "resources" and "policy".
@@ -112,7 +113,7 @@ def of_files(session: Session) -> tuple[str, ...]:
             )
     found = attributes(sources)
     if (session.root / schema.EXAMPLE).is_file():
-        found += unknown_variables(sources, (*session.settings, *session.settings.environment()))
+        found += unknown_variables(sources, (*session.settings, EPOCH))
         # Another bake file may leave out what the repository's own one reads.
         if not session.files and len(sources) == len(files):
             found += _unread(session, sources)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tasks.core import source
 from tasks.core.bake import exporting, overlay
 from tasks.core.bake.caching import Cache
 from tasks.core.bake.definitions import Definition
@@ -54,7 +55,7 @@ def plan(
     }
     alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
     if not archived:
-        outputs = {name: _dated(definition, name, exporter, additions.epoch) for name in wanted}
+        outputs = {name: _dated(definition, name, exporter, additions) for name in wanted}
         composed = overlay.compose(definition.targets, replace(additions, outputs=outputs))
         return Plan(tuple(wanted), composed, {}, {}, alone)
     parts = {
@@ -67,7 +68,7 @@ def plan(
         for name in wanted
     }
     whole = {
-        name: [exporting.output(archives[name][0], additions.epoch)]
+        name: [exporting.output(archives[name][0], _epoch(definition, name, additions))]
         for name in wanted
         if name not in parts
     }
@@ -75,7 +76,12 @@ def plan(
     derived = {
         each: entry
         for name in parts
-        for each, entry in _derived(name, parts[name], archives[name], additions)
+        for each, entry in _derived(
+            name,
+            parts[name],
+            archives[name],
+            replace(additions, epoch=_epoch(definition, name, additions)),
+        )
     }
     return Plan(
         names=tuple(each for name in wanted for each in parts.get(name, (name,))),
@@ -91,9 +97,16 @@ def part(target: str, platform: str) -> str:
     return f"{target}--{platform.replace('/', '-')}"
 
 
-def _dated(definition: Definition, name: str, exporter: str, epoch: int) -> list[Any]:
+def _dated(definition: Definition, name: str, exporter: str, additions: Additions) -> list[Any]:
     target = definition.raw.get("target", {}).get(name, {})
+    epoch = _epoch(definition, name, additions)
     return exporting.dated(target.get("output") or (), exporter, epoch)
+
+
+def _epoch(definition: Definition, name: str, additions: Additions) -> int:
+    """The date of a target's image, in seconds since 1970: its own argument goes first."""
+    own = str(definition.targets[name].args.get(source.EPOCH, ""))
+    return int(own) if own.isdecimal() else additions.epoch
 
 
 def _derived(

@@ -84,11 +84,10 @@ def _arguments_in(here: Spot, there: Spot) -> Iterator[Reason]:
 
 def digest_of(spot: Spot, name: str) -> str:
     """The digest that the base image ``name`` had; "" where it is not known."""
-    for base in spot.target.bases:
-        fits = base.platform in (None, spot.platform)
-        if fits and references.same(base.reference, name):
-            return base.digest
-    return ""
+    bases = [base for base in spot.target.bases if base.platform in (None, spot.platform)]
+    exact = [base for base in bases if base.reference == name]
+    alike = [base for base in bases if references.same(base.reference, name)]
+    return next((base.digest for base in (*exact, *alike)), "")
 
 
 def _steps_before(here: Spot, there: Spot) -> Iterator[Reason]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.core import schema
+from tasks.core import schema, source
 from tasks.core.bake.definitions import Definition, Target
 from tasks.core.render import tables
 from tasks.core.render.settings import rows
@@ -66,6 +66,8 @@ def _target(target: Target, settings: Settings) -> str:
 
 def _origin(name: str, value: str, settings: Settings) -> str:
     """Where an argument comes from: the setting of its name if it has its value."""
+    if name == source.EPOCH and settings.entries["BUILD_DATE"].origin == source.EPOCH:
+        return "environment"
     setting = settings.entries.get(name)
     if setting is None or setting.value != value:
         return "the bake file"
