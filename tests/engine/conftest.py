@@ -90,7 +90,10 @@ def emulation_lock(*, alone: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cache_lock(*, alone: bool = False) -> Iterator[None]:
-    """Hold this while a test counts on what it has built before; ``alone`` to prune the cache."""
+    """Hold this while a test counts hits of the cache; ``alone`` to prune it, or to build without.
+
+    A step that another build runs anew at that moment is no hit for anybody.
+    """
     with _lock("cache", alone=alone):
         yield
 

@@ -15,7 +15,7 @@ from tasks.core.endpoint import Engine
 from tasks.core.images import archive
 from tasks.core.provision import bases, embedded
 from tasks.core.provision.bases import BaseNeed
-from tests.engine.conftest import PREFIX, Ran, copy_repository, run_task
+from tests.engine.conftest import PREFIX, Ran, cache_lock, copy_repository, run_task
 from tests.engine.second import second_engine
 from tests.engine.test_layers import demand_dives_figures
 
@@ -227,7 +227,8 @@ def test_what_fails_is_named_without_the_frontend(scratch: Path, engine: Engine)
 
 
 def test_both_images_are_reproducible(root: Path, made: Ran) -> None:
-    ran = run_task(root, "verify.reproducible", "--format", "json")
+    with cache_lock(alone=True):
+        ran = run_task(root, "verify.reproducible", "--format", "json")
     assert ran.code == 0, ran.out + ran.err[-4000:]
 
 

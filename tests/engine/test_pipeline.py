@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.endpoint import Engine
 from tasks.core.verifying.catalogue import IDS
-from tests.engine.conftest import Ran, copy_repository, environment
+from tests.engine.conftest import Ran, cache_lock, copy_repository, environment
 from tests.engine.test_layers import demand_dives_figures
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def test_the_first_run_builds_and_proves_everything(first: Ran) -> None:
 
 
 def test_the_second_run_finds_everything_cached(root: Path, first: Ran) -> None:
-    again = inv(root, "pipeline")
+    with cache_lock():
+        again = inv(root, "pipeline")
     assert again.code == 0, again.err[-4000:]
     assert again.out.count("everything was cached") == 4  # two groups: at the build, in the summary
 
@@ -178,7 +179,8 @@ def test_a_commit_that_changes_no_file_costs_no_step(root: Path, first: Ran) -> 
     assert not {"BUILD_DATE", "SOURCE_DATE_EPOCH"} & set(environment()), "the date has to change"
     later = {**environment(), "GIT_COMMITTER_DATE": "2030-01-02T03:04:05Z"}
     subprocess.run(words, cwd=root, env=later, check=True)
-    built = inv(root, "build.targets", "backend-production,backend-debug,frontend-testing")
+    with cache_lock():
+        built = inv(root, "build.targets", "backend-production,backend-debug,frontend-testing")
     subprocess.run(("git", "reset", "--quiet", "--soft", "HEAD~1"), cwd=root, check=True)
     assert built.code == 0, built.err[-4000:]
     assert "everything was cached" in built.out
