@@ -203,7 +203,12 @@ def note(message: str) -> None:
     try:
         print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place for notices
     except BrokenPipeError:  # whoever watched has gone; the work goes on, and has its exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        to_nobody(sys.stderr)
+
+
+def to_nobody(stream: IO[str]) -> None:
+    """What is printed on ``stream`` from now on goes nowhere: its reader has gone away."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _captured(command: Sequence[str], env: Mapping[str, str] | None) -> subprocess.Popen[str]:

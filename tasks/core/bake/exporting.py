@@ -62,18 +62,16 @@ def output(archive: Path, epoch: int) -> dict[str, str]:
 def dated(given: Sequence[Any], kind: str, epoch: int) -> list[Any]:
     """The outputs that a bake file names, with a date; and the one of ``kind`` that bake would add.
 
-    ``kind`` is "docker" to load and "image" to push. What bake adds by itself has no date.
+    ``kind`` is "docker" to load and "image" to push. What bake adds by itself has no date. Texts,
+    as buildx before 0.19 has them, are left alone.
 
     The date goes to the exporter. As the build argument SOURCE_DATE_EPOCH it would change every
     WORKDIR, and with each commit all that comes after one would be built again.
     """
-    date = {DATE: str(epoch)}
-    known = [one for one in given if isinstance(one, Mapping)]
-    added = [{"type": kind, **date}] if len(known) == len(given) and _adds(known, kind) else []
-    return [
-        *({**date, **one} if one in known and one.get("type") in DATED else one for one in given),
-        *added,
-    ]
+    if not all(isinstance(one, Mapping) for one in given):
+        return list(given)
+    every = [*given, {"type": kind}] if _adds(given, kind) else given
+    return [{DATE: str(epoch), **one} if one.get("type") in DATED else one for one in every]
 
 
 def _adds(given: Sequence[Mapping[str, Any]], kind: str) -> bool:

@@ -54,8 +54,12 @@ def plan(
         for name in wanted
     }
     alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
+    epochs = {name: _epoch(definition, name, additions) for name in wanted}
     if not archived:
-        outputs = {name: _dated(definition, name, exporter, additions) for name in wanted}
+        outputs = {
+            name: exporting.dated(_outputs(definition, name), exporter, epochs[name])
+            for name in wanted
+        }
         composed = overlay.compose(definition.targets, replace(additions, outputs=outputs))
         return Plan(tuple(wanted), composed, {}, {}, alone)
     parts = {
@@ -68,7 +72,7 @@ def plan(
         for name in wanted
     }
     whole = {
-        name: [exporting.output(archives[name][0], _epoch(definition, name, additions))]
+        name: [exporting.output(archives[name][0], epochs[name])]
         for name in wanted
         if name not in parts
     }
@@ -77,10 +81,7 @@ def plan(
         each: entry
         for name in parts
         for each, entry in _derived(
-            name,
-            parts[name],
-            archives[name],
-            replace(additions, epoch=_epoch(definition, name, additions)),
+            name, parts[name], archives[name], epochs[name], additions.caches
         )
     }
     return Plan(
@@ -97,10 +98,9 @@ def part(target: str, platform: str) -> str:
     return f"{target}--{platform.replace('/', '-')}"
 
 
-def _dated(definition: Definition, name: str, exporter: str, additions: Additions) -> list[Any]:
-    target = definition.raw.get("target", {}).get(name, {})
-    epoch = _epoch(definition, name, additions)
-    return exporting.dated(target.get("output") or (), exporter, epoch)
+def _outputs(definition: Definition, name: str) -> Sequence[Any]:
+    """The outputs that the bake file names for a target."""
+    return definition.raw.get("target", {}).get(name, {}).get("output") or ()
 
 
 def _epoch(definition: Definition, name: str, additions: Additions) -> int:
@@ -110,7 +110,11 @@ def _epoch(definition: Definition, name: str, additions: Additions) -> int:
 
 
 def _derived(
-    target: str, parts: Mapping[str, str], archives: Sequence[Path], additions: Additions
+    target: str,
+    parts: Mapping[str, str],
+    archives: Sequence[Path],
+    epoch: int,
+    caches: Mapping[str, Cache],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The bake targets that build ``target``, one a platform.
 
@@ -121,9 +125,9 @@ def _derived(
         entry: dict[str, Any] = {
             "inherits": [target],
             "platforms": [platform],
-            "output": [exporting.output(archive, additions.epoch)],
+            "output": [exporting.output(archive, epoch)],
         }
-        cache = additions.caches.get(name, Cache())
+        cache = caches.get(name, Cache())
         if cache.sources:
             entry["cache-from"] = list(cache.sources)
         if cache.destinations or at:

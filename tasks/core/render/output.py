@@ -54,7 +54,7 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)  # noqa: T201 - this is the place
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        process.to_nobody(sys.stdout)
 
 
 def write(path: Path, text: str, *, mode: int | None = None) -> None:
