@@ -22,7 +22,8 @@ export class ServerProcess {
 
   constructor(environment: Record<string, string> = {}) {
     if (!existsSync(resolve(root, "dist/server.js"))) throw new Error("run `npm run build` first");
-    this.#child = spawn(process.execPath, ["dist/server.js"], {
+    // It lives for a second: making SQLite's WebAssembly faster would cost more than all the rest.
+    this.#child = spawn(process.execPath, ["--liftoff-only", "dist/server.js"], {
       cwd: root,
       env: { DATABASE_URL: "sqlite:///:memory:", PORT: "0", ...environment },
       stdio: ["ignore", "pipe", "inherit"],
