@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import itertools
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.errors import Interrupted, UsageError
-from tasks.core.images import archive, blobs
+from tasks.core.images import archive, blobs, tarfiles
 from tasks.core.images.archive import Image
+from tasks.core.layers import layering
 from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, encoded, layer, pieces, tar
 
@@ -27,7 +30,17 @@ def read(content: bytes) -> tuple[Image, ...]:
     return archive.read(pieces(content), "app:1")
 
 
+def read_file(content: bytes) -> None:
+    """The same archive as a file, of which only what is needed is read."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "image.tar")
+        path.write_bytes(content)
+        layering.from_archive(Path(name), path)
+
+
 def problem(content: bytes) -> str:
+    with pytest.raises(UsageError, match=r"the archive of image image\.tar is damaged: "):
+        read_file(content)
     with pytest.raises(UsageError) as caught:
         read(content)
     message = str(caught.value)
@@ -51,10 +64,9 @@ class TestDamage:
     def test_a_flipped_bit_never_ends_in_a_traceback(self, where: int, bit: int) -> None:
         content = bytearray(REAL)
         content[where] ^= 1 << bit
-        try:
-            read(bytes(content))
-        except UsageError:
-            return
+        for reading in (read, read_file):
+            with contextlib.suppress(UsageError):
+                reading(bytes(content))
 
     def test_neither_index_nor_manifest(self) -> None:
         assert "neither index.json nor manifest.json" in problem(tar({"file": b"text"}))
@@ -195,7 +207,7 @@ class TestProportion:
         assert "is not JSON of at most 10 bytes" in problem(archives.single())
 
     def test_more_files_than_is_sensible(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(blobs, "MAX_FILES", 3)
+        monkeypatch.setattr(tarfiles, "MAX_FILES", 3)
         assert "more than 3 files" in problem(tar({str(n): b"" for n in range(5)}))
 
     def test_a_path_that_comes_twice(self) -> None:

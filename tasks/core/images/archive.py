@@ -99,6 +99,26 @@ def images(files: Mapping[str, Blob], reference: str, image_id: str = "") -> tup
     return found
 
 
+def claimed_layers(files: Mapping[str, Blob]) -> Iterator[tuple[str, str, str]]:
+    """Path, digest and diff id of every layer that an archive's documents lead to, as they claim.
+
+    Nothing of it is checked; the layers need not be there. Raises Malformed for documents that
+    make no sense.
+    """
+    if "index.json" in files:
+        for number, described in enumerate(layout.manifests(files)):
+            if number >= MAX_IMAGES:
+                raise Malformed(f"holds more than {MAX_IMAGES} images")
+            if described.attests is None:
+                for digest, diff_id in _layer_digests(files, described):
+                    yield layout.path(digest), digest, diff_id
+        return
+    for entry in _plain_entries(files):
+        _, _, paths, diff_ids = _plain_documents(files, entry)
+        for path, diff_id in zip(paths, diff_ids, strict=True):
+            yield path, diff_id, diff_id
+
+
 def damaged(reference: str, problem: Malformed) -> UsageError:
     """The error for an archive that is not what it claims to be."""
     line = untrusted.shown(" ".join(str(problem).split()))
@@ -110,19 +130,22 @@ def _images(files: Mapping[str, Blob], reference: str, image_id: str) -> Iterato
         described = [each for each in layout.manifests(files) if each.attests is None]
         found = (_image(files, each, reference, image_id) for each in described)
         yield from (image for image in found if image)
-    elif "manifest.json" in files:
-        document = layout.json_of(files["manifest.json"], "manifest.json")
-        for entry in untrusted.sequence(document, "manifest.json"):
-            yield _plain_image(files, untrusted.mapping(entry, "manifest.json"), reference)
     else:
+        for entry in _plain_entries(files):
+            yield _plain_image(files, entry, reference)
+
+
+def _plain_entries(files: Mapping[str, Blob]) -> Iterator[Mapping[str, Any]]:
+    """What manifest.json says, image by image."""
+    if "manifest.json" not in files:
         raise Malformed("it has neither index.json nor manifest.json")
+    document = layout.json_of(files["manifest.json"], "manifest.json")
+    for entry in untrusted.sequence(document, "manifest.json"):
+        yield untrusted.mapping(entry, "manifest.json")
 
 
-def layer_digests(files: Mapping[str, Blob], described: Descriptor) -> list[tuple[str, str]]:
-    """The digest and the diff id of each layer of a manifest; none if its content was left out.
-
-    What they lead to need not be there. Raises Malformed for documents that make no sense.
-    """
+def _layer_digests(files: Mapping[str, Blob], described: Descriptor) -> list[tuple[str, str]]:
+    """The digest and the diff id of each layer of a manifest; none if its content was left out."""
     where = f"manifest {described.digest}"
     manifest = layout.document(files, described)
     config = layout.descriptor(manifest.get("config"), f"config of {where}")
@@ -159,20 +182,28 @@ def _image(
 
 def _plain_image(files: Mapping[str, Blob], entry: Mapping[str, Any], reference: str) -> Image:
     """An image as engines without an index write it: config and plain layers, by path."""
+    blob, config, paths, diff_ids = _plain_documents(files, entry)
+    layers = []
+    for path, diff_id in zip(paths, diff_ids, strict=True):
+        stored = layout.file(files, path)
+        _check_unpacked(stored, diff_id)
+        layers.append(Layer(stored.digest, diff_id, PLAIN_LAYER, None, stored.unpacked_bytes))
+    return _joined(reference, blob.digest, blob.digest, config, tuple(layers), None)
+
+
+def _plain_documents(
+    files: Mapping[str, Blob], entry: Mapping[str, Any]
+) -> tuple[Blob, Mapping[str, Any], list[str], list[str]]:
+    """Of an entry of manifest.json: the config, stored and read; its layers by path and diff id."""
     path = untrusted.text(entry.get("Config"), "Config in manifest.json")
     blob = layout.file(files, path)
     stem = PurePosixPath(path).stem
     if len(stem) == 64 and f"sha256:{stem}" != blob.digest:
         raise Malformed(f"{path} does not match the digest in its name")
     config = untrusted.mapping(layout.json_of(blob, path), path)
-    paths = untrusted.sequence(entry.get("Layers"), "Layers in manifest.json")
-    diff_ids = _diff_ids(config, blob.digest, len(paths))
-    layers = []
-    for name, diff_id in zip(paths, diff_ids, strict=True):
-        stored = layout.file(files, untrusted.text(name, "layer in manifest.json"))
-        _check_unpacked(stored, diff_id)
-        layers.append(Layer(stored.digest, diff_id, PLAIN_LAYER, None, stored.unpacked_bytes))
-    return _joined(reference, blob.digest, blob.digest, config, tuple(layers), None)
+    named = untrusted.sequence(entry.get("Layers"), "Layers in manifest.json")
+    paths = [untrusted.text(name, "layer in manifest.json") for name in named]
+    return blob, config, paths, _diff_ids(config, blob.digest, len(paths))
 
 
 def _joined(

@@ -7,33 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-import posixpath
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
-from tasks.core.images import inflating
+from tasks.core.images import inflating, tarfiles
 from tasks.core.images.allowance import Allowance
+from tasks.core.images.tarfiles import PIECE_BYTES
 from tasks.core.untrusted import Malformed
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-PIECE_BYTES = 2**18
 MAX_JSON_BYTES = 8 * 2**20
 MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
-#: Of a long name or of pax records; on some Pythons searching them is quadratic: 0.3 s for these.
-MAX_HEADER_BYTES = 2**13
-MAX_FILES = 10_000
-_EXTENSIONS = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
 
 
 @dataclass(frozen=True)
@@ -68,24 +53,8 @@ def read(chunks: Iterable[bytes], look: Look | None = None) -> Mapping[str, Blob
 
     Raises Malformed for a stream that is no tar archive, ends early, or is out of all proportion.
     """
-    with opened(chunks) as archive:
+    with tarfiles.opened(chunks) as archive:
         return _files(archive, look)
-
-
-@contextmanager
-def opened(chunks: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
-    """The tar stream ``chunks``, to be read once from its beginning to its end.
-
-    Raises Malformed, within the block too, for a stream that is no whole tar archive.
-    """
-    stream = io.BufferedReader(_Chunks(chunks), PIECE_BYTES)
-    try:
-        with tarfile.open(
-            fileobj=stream, mode="r|", bufsize=PIECE_BYTES, tarinfo=_Member
-        ) as archive:
-            yield archive
-    except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
-        raise Malformed(f"no whole tar archive: {error or 'headers without end'}") from None
 
 
 def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
@@ -93,22 +62,12 @@ def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
     links: dict[str, str] = {}
     kept_bytes = 0
     allowance = Allowance()
-    for number, member in enumerate(archive):
-        allowance.store(tarfile.BLOCKSIZE)
-        path = posixpath.normpath(member.name)
-        if number >= MAX_FILES:
-            raise Malformed(f"holds more than {MAX_FILES} files")
-        if path in files or path in links:
-            raise Malformed(f"holds {path} twice")
-        if member.issparse():
-            raise Malformed(f"holds {path} as a sparse file")
-        if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-            files[path] = _blob(archive, member, look, allowance)
-            kept_bytes += len(files[path].content or b"")
-        elif member.issym():
-            links[path] = posixpath.normpath(
-                posixpath.join(posixpath.dirname(path), member.linkname)
-            )
+    for path, member in tarfiles.members(archive, allowance):
+        if member.issym():
+            links[path] = tarfiles.target(path, member)
+            continue
+        files[path] = _blob(archive, member, look, allowance)
+        kept_bytes += len(files[path].content or b"")
         if kept_bytes > MAX_KEPT_BYTES:
             raise Malformed(f"holds more than {MAX_KEPT_BYTES} bytes of JSON")
     linked = {path: files[target] for path, target in links.items() if target in files}
@@ -139,7 +98,7 @@ def measured(
     stored = _Tally(source, allowance.store)
     unpacker = _unpacker(head)
     content = seen = None
-    if unpacker is None and head[:1] in (b"{", b"[") and size_bytes <= MAX_JSON_BYTES:
+    if unpacker is None and may_be_json(head) and size_bytes <= MAX_JSON_BYTES:
         content = b"".join(_pieces(stored))
         seen = look(io.BytesIO(content)) if look else None
     unpacked = stored if unpacker is None else _Tally(unpacker(stored), allowance.unpack)
@@ -149,12 +108,26 @@ def measured(
         _drain(unpacked)
     except Malformed as error:
         raise Malformed(f"{name}: {error}") from None
-    _drain(stored)  # what lies behind the compressed data is part of the file too
+    digest = _ended(stored, name, size_bytes)  # what lies behind compressed data belongs to it too
+    return Blob(digest, size_bytes, unpacked.digest, unpacked.size_bytes, content, seen)
+
+
+def hashed(source: io.BufferedReader, name: str, size_bytes: int, allowance: Allowance) -> str:
+    """The digest of the same file, without a look into it."""
+    return _ended(_Tally(source, allowance.store), name, size_bytes)
+
+
+def may_be_json(head: bytes) -> bool:
+    """Whether a file that begins so may be a document that engines write."""
+    return head[:1] in (b"{", b"[")
+
+
+def _ended(stored: _Tally, name: str, size_bytes: int) -> str:
+    """The digest of a file that is read to its end now."""
+    _drain(stored)
     if stored.size_bytes != size_bytes:
         raise Malformed(f"ends within {name}")
-    return Blob(
-        stored.digest, stored.size_bytes, unpacked.digest, unpacked.size_bytes, content, seen
-    )
+    return stored.digest
 
 
 def _unpacker(head: bytes) -> Callable[[Readable], Readable] | None:
@@ -174,47 +147,6 @@ def _drain(source: Readable) -> None:
 
 def _pieces(source: Readable) -> Iterable[bytes]:
     return iter(lambda: source.read(PIECE_BYTES), b"")
-
-
-class _Member(tarfile.TarInfo):
-    """A tar header whose extensions are small: tarfile reads long names and pax records whole.
-
-    It reads the maps of sparse files to their end, too, which need not come.
-    """
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
-        member = super().frombuf(buf, encoding, errors)
-        if member.type in _EXTENSIONS and member.size > MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {member.size} bytes")
-        if member.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError(f"{member.name} is a sparse file")
-        return member
-
-    def _proc_gnusparse_10(self, next: tarfile.TarInfo, *_: object) -> None:
-        raise tarfile.ReadError(f"{next.name} is a sparse file")
-
-
-class _Chunks(io.RawIOBase):
-    """A file to read from pieces of any size."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        room = memoryview(buffer).cast("B")
-        size = min(len(room), len(self._rest))
-        room[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
 
 
 class _Tally:

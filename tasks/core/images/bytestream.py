@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tasks.core.images.blobs import PIECE_BYTES, Readable
+from tasks.core.images.blobs import Readable
+from tasks.core.images.tarfiles import PIECE_BYTES
 from tasks.core.untrusted import Malformed
 
 #: How much of a new file is seen at once; smaller files come whole.
@@ -50,8 +51,13 @@ class Stream:
             raise Malformed("it ends within an entry")
 
     def skip(self, size: int) -> None:
-        """Pass over a few bytes."""
-        self.exactly(size)
+        """Pass over bytes, without a copy of them. Raises Malformed if the source ends before."""
+        while size > len(self._piece) - self._at:
+            size -= len(self._piece) - self._at
+            self._piece, self._at = self._source.read(PIECE_BYTES), 0
+            if not self._piece:
+                raise Malformed("it ends within an entry")
+        self._at += size
 
     def rest(self) -> Iterator[bytes]:
         """Everything up to the end."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import untrusted
-from tasks.core.images.blobs import PIECE_BYTES
+from tasks.core.images.tarfiles import PIECE_BYTES
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from tasks.core.errors import UsageError
-from tasks.core.images import blobs
+from tasks.core.images import tarfiles
 from tasks.core.images.allowance import Allowance
-from tasks.core.images.blobs import PIECE_BYTES
+from tasks.core.images.tarfiles import PIECE_BYTES
 from tasks.core.untrusted import Malformed
 
 #: What archives come in that is not read here: engines write none of it.
@@ -35,6 +35,16 @@ def open_archive(path: Path) -> Iterator[bytes]:
         if not (path / "index.json").is_file():
             raise UsageError(f"{path} is no OCI folder: it has no index.json")
         return _folder(path)
+    return _file(path) if is_plain(path) else _unpacked(path)
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the image at ``path`` is one file, and not compressed: to be read at any place.
+
+    Raises UsageError for a file that cannot be read, or is compressed otherwise than by gzip.
+    """
+    if path.is_dir():
+        return False
     if path.exists() and not path.is_file():  # to open a pipe would wait for who writes to it
         raise UsageError(f"{path} is neither a file nor a folder: write the image to a file")
     try:
@@ -45,8 +55,7 @@ def open_archive(path: Path) -> Iterator[bytes]:
     other = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
     if other:
         raise UsageError(f"the archive {path} is compressed with {other}: unpack it first")
-    packed = head.startswith(b"\x1f\x8b")
-    return _unpacked(path) if packed else _file(path)
+    return not head.startswith(b"\x1f\x8b")
 
 
 def _file(path: Path) -> Iterator[bytes]:
@@ -80,8 +89,8 @@ def _folder(folder: Path) -> Iterator[bytes]:
 
 
 def _below(folder: Path) -> list[Path]:
-    found = list(itertools.islice(folder.rglob("*"), 2 * blobs.MAX_FILES))
-    if len(found) == 2 * blobs.MAX_FILES:
+    found = list(itertools.islice(folder.rglob("*"), 2 * tarfiles.MAX_FILES))
+    if len(found) == 2 * tarfiles.MAX_FILES:
         raise UsageError(f"{folder} is no OCI folder: it holds {len(found)} files and more")
     return sorted(found)
 

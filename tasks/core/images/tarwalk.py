@@ -108,6 +108,9 @@ class Walker:
         )
         if not has_content or not header.stored_bytes:
             return entry
+        if not self._inspectors:
+            stream.skip(header.stored_bytes + -header.stored_bytes % BLOCK_BYTES)
+            return entry
         content = _expanded(header, stream) if header.pieces else stream.pieces(header.stored_bytes)
         found = self._inspect(entry, *_beheaded(content))
         stream.skip(-header.stored_bytes % BLOCK_BYTES)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tasks.core import process, untrusted
 from tasks.core.images import tarwalk
+from tasks.core.images.blobs import Blob
 from tasks.core.layers.layerfiles import KINDS, KnownLayer, LayerFiles, packed
 from tasks.core.render import output
 from tasks.core.untrusted import Malformed
@@ -61,6 +62,15 @@ def store(root: Path, layer: KnownLayer) -> None:
         output.write(_path(root, layer.diff_id), json.dumps(document, separators=(",", ":")))
     except OSError as error:
         process.note(f"layers are not kept for the next time: {FOLDER}: {error.strerror}")
+
+
+def keep(root: Path, layer: Blob) -> None:
+    """Remember what was parsed of a layer, if it was one, under what it truly is."""
+    if isinstance(layer.seen, LayerFiles):
+        store(
+            root,
+            KnownLayer(layer.unpacked_digest, layer.digest, layer.unpacked_bytes, layer.seen),
+        )
 
 
 def _path(root: Path, diff_id: str) -> Path:

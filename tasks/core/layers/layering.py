@@ -18,7 +18,7 @@ from tasks.core.errors import OutOfReach
 from tasks.core.images import archive, blobs, contentstore, imagecache, imagefiles, tarwalk
 from tasks.core.images.archive import Image
 from tasks.core.images.blobs import Blob
-from tasks.core.layers import layercache, layerfiles, storedimage
+from tasks.core.layers import layercache, layerfiles, storedarchive, storedimage
 from tasks.core.layers.layerfiles import KnownLayer, LayerFiles
 from tasks.core.untrusted import Malformed
 
@@ -39,7 +39,12 @@ def from_archive(root: Path, path: Path) -> tuple[Layered, ...]:
 
     Raises UsageError for one that is damaged or demands too much.
     """
-    return _from_stream(root, imagefiles.open_archive(path), path.name)
+    if not imagefiles.is_plain(path):
+        return _from_stream(root, imagefiles.open_archive(path), path.name)
+    try:
+        return _joined(storedarchive.known(root, path), path.name)
+    except Malformed as problem:
+        raise archive.damaged(path.name, problem) from None
 
 
 def from_engine(root: Path, engine: Engine, reference: str) -> tuple[Layered, ...]:

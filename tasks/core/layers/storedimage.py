@@ -14,7 +14,6 @@ from tasks.core.images.allowance import Allowance
 from tasks.core.images.blobs import Blob, Look
 from tasks.core.images.contentstore import ContentStore
 from tasks.core.layers import layercache, layerfiles
-from tasks.core.layers.layerfiles import KnownLayer, LayerFiles
 from tasks.core.untrusted import Malformed
 
 #: Decompressing and hashing leave room for another thread.
@@ -51,7 +50,7 @@ def _complete(documents: _Documents, read: _Reader, at_once: int) -> Mapping[str
     """The documents, and the layers that they lead to."""
     if not documents.has_image:
         return None
-    wanted = dict(_layers(documents))
+    wanted = {digest: diff_id for _, digest, diff_id in archive.claimed_layers(documents)}
     if any(documents.store.size_bytes(digest) is None for digest in wanted):
         return None
     with ThreadPoolExecutor(max_workers=at_once) as pool:
@@ -122,15 +121,6 @@ class _Documents(Mapping[str, Blob]):
         return True
 
 
-def _layers(documents: Mapping[str, Blob]) -> Iterator[tuple[str, str]]:
-    """The digest and the diff id of every layer of every image that is here."""
-    for number, described in enumerate(layout.manifests(documents)):
-        if number >= archive.MAX_IMAGES:
-            raise Malformed(f"holds more than {archive.MAX_IMAGES} images")
-        if described.attests is None:
-            yield from archive.layer_digests(documents, described)
-
-
 def _kept(root: Path, store: ContentStore, layer: tuple[str, ...], allowance: Allowance) -> Blob:
     digest, diff_id = layer
     known = layercache.load(root, diff_id, digest)
@@ -138,10 +128,7 @@ def _kept(root: Path, store: ContentStore, layer: tuple[str, ...], allowance: Al
         size_bytes = store.size_bytes(digest) or 0
         return Blob(digest, size_bytes, diff_id, known.unpacked_bytes, None, known.files)
     read = _read(store, digest, allowance, layerfiles.look())
-    if isinstance(read.seen, LayerFiles) and read.digest == digest:
-        layercache.store(
-            root, KnownLayer(read.unpacked_digest, digest, read.unpacked_bytes, read.seen)
-        )
+    layercache.keep(root, read)
     return read
 
 

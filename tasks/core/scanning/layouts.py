@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.core import schema, untrusted
-from tasks.core.images import archive, blobs, layout
+from tasks.core.images import archive, blobs, layout, tarfiles
 from tasks.core.images.allowance import Allowance
-from tasks.core.images.blobs import PIECE_BYTES, Blob
+from tasks.core.images.blobs import Blob
 from tasks.core.images.layout import Descriptor
+from tasks.core.images.tarfiles import PIECE_BYTES
 from tasks.core.untrusted import Malformed
 
 
@@ -57,7 +58,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> tuple[PlatformLayout, ...]:
     Raises Malformed for one that is damaged, and for a docker archive, which is no layout.
     """
     (folder / "blobs" / "sha256").mkdir(parents=True)
-    with blobs.opened(chunks) as opened:
+    with tarfiles.opened(chunks) as opened:
         index = _write(opened, folder)
     if index is None:
         raise NoLayout("has no index.json: it is no OCI archive")
@@ -69,8 +70,8 @@ def _write(opened: tarfile.TarFile, folder: Path) -> bytes | None:
     allowance = Allowance()
     for number, member in enumerate(opened):
         name = member.name.removeprefix("./")
-        if number > blobs.MAX_FILES:
-            raise Malformed(f"holds more than {blobs.MAX_FILES} files")
+        if number > tarfiles.MAX_FILES:
+            raise Malformed(f"holds more than {tarfiles.MAX_FILES} files")
         source = opened.extractfile(member) if member.isreg() else None
         if source is None:
             continue

@@ -16,7 +16,7 @@ from tasks.core import process
 from tasks.core.bake.overlay import PROJECT_LABEL
 from tasks.core.containers import owners, sandbox
 from tasks.core.errors import OutOfReach
-from tasks.core.images import blobs
+from tasks.core.images import tarfiles
 from tasks.core.scanning import database, images, trivy
 from tasks.core.scanning.trivy import Sources
 from tasks.core.session import Session
@@ -280,7 +280,7 @@ def got(container: Container, path: str) -> bytes:
         raise OutOfReach("trivy wrote no report: see its version") from None
     if int((status or {}).get("size", 0)) > MOST_REPORT_BYTES:
         raise OutOfReach(f"trivy's report has more than {MOST_REPORT_BYTES // 2**20} MiB")
-    with blobs.opened(chunks) as packed:
+    with tarfiles.opened(chunks) as packed:
         for member in packed:
             source = packed.extractfile(member)
             if source is not None:
