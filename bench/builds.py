@@ -32,7 +32,7 @@ def _run(options: argparse.Namespace) -> None:
     session = measuring.session(ROOT)
     with closing(daemon.connect(session.engine)) as client:
         daemon.demand_containerd_store(client)
-    known = every(session.engine.native_platform, session.settings.platforms, options.emulated_runs)
+    known = every(session.engine.native_platform, session.settings.platforms)
     cases = chosen(known, options.only)
     earlier: tuple[report.Row, ...] = ()
     before = ""
@@ -75,12 +75,6 @@ def _services(given: str) -> tuple[str, ...]:
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = arguments.parser("builds", __doc__, PAGE)
-    parser.add_argument(
-        "--emulated-runs",
-        type=arguments.count,
-        default=3,
-        help="at most so many under emulation (3)",
-    )
     parser.add_argument("--only", default="", help="comparisons by name or glob: NAME,NAME")
     parser.add_argument("--services", default=",".join(SERVICES), help="services: NAME,NAME")
     parser.add_argument("--earlier", help="keep the comparisons of this --output that are not made")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,19 +60,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a job took, in seconds."""
+    """What a job took, in seconds; where it was ``stopped`` it would have taken longer."""
 
     job: Job
     seconds: float
+    stopped: bool = False
 
 
 def plan(cases: Sequence[Case], services: Sequence[str], runs: int) -> tuple[Job, ...]:
-    """Every build in its order: A and B of one service always follow each other."""
+    """Every build in its order: both sides of one service always follow each other."""
     jobs: list[Job] = []
     for case in cases:
         jobs += [Job(case, one, side, None) for one in services for side in case.warmed]
-        for run in range(min(runs, case.most_runs or runs)):
-            jobs += [Job(case, one, side, run) for one in services for side in ("a", "b")]
+        for run in range(runs):
+            jobs += [Job(case, one, side, run) for one in services for side in case.sides]
     return tuple(jobs)
 
 
@@ -99,8 +101,9 @@ def measure(jobs: Sequence[Job], done: list[Timing]) -> None:
             process.note(
                 f"[{number + 1}/{len(jobs)}] {described(job)} … about {minutes(left)} left"
             )
-            done.append(Timing(job, _build(root, job)))
-            process.note(f"    {done[-1].seconds:.1f} s")
+            done.append(_timed(root, job, _enough_seconds(job, done)))
+            stopped = ", and was stopped" if done[-1].stopped else ""
+            process.note(f"    {done[-1].seconds:.1f} s{stopped}")
 
 
 def described(job: Job) -> str:
@@ -108,6 +111,34 @@ def described(job: Job) -> str:
     run = "warming up" if job.run is None else f"run {job.run + 1}"
     platforms = f" for {', '.join(job.built.platforms)}" if job.built.platforms else ""
     return f"{job.case.name}: {job.built.target(job.service)}{platforms}, {run}"
+
+
+class _Enough(KeyboardInterrupt):
+    """Stops a build in the way that Ctrl-C does: it ends what it started."""
+
+
+def _enough_seconds(job: Job, done: Sequence[Timing]) -> float:
+    """After how long a build is stopped; 0 for one that is built to its end."""
+    if job.case.enough is None or job.side == "b" or job.run is None:
+        return 0.0
+    return job.case.enough * done[-1].seconds
+
+
+def _timed(root: Path, job: Job, enough_seconds: float) -> Timing:
+    def stop(*_: object) -> None:
+        raise _Enough
+
+    started = monotonic()
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, enough_seconds)
+    try:
+        seconds = _build(root, job)
+    except _Enough:
+        return Timing(job, monotonic() - started, stopped=True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return Timing(job, seconds)
 
 
 def _build(root: Path, job: Job) -> float:

@@ -29,6 +29,8 @@ class Row:
     service: str
     a_seconds: tuple[float, ...]
     b_seconds: tuple[float, ...]
+    #: Builds of A were stopped: they would have taken longer, and the ratio would be larger.
+    stopped: bool = False
 
     @property
     def ratio(self) -> float:
@@ -58,16 +60,16 @@ def _of_case(case: Case, timings: Sequence[Timing]) -> tuple[Row, ...]:
         return ()
     # An interrupted bench may have one run more of some: only whole runs count.
     whole = min(len(runs) for runs in seconds.values())
-    found = [
-        Row(case, one, *(tuple(seconds[one, side][:whole]) for side in ("a", "b")))
-        for one in services
-    ]
+    stopped = {t.job.service for t in timings if t.job.case == case and t.stopped}
+
+    def side(service: str, name: str) -> tuple[float, ...]:
+        return tuple(seconds[service, name][:whole])
+
+    found = [Row(case, one, side(one, "a"), side(one, "b"), one in stopped) for one in services]
     if len(found) > 1:
-        sums = (
-            tuple(map(sum, zip(*(seconds[one, side][:whole] for one in services), strict=True)))
-            for side in ("a", "b")
-        )
-        found.append(Row(case, BOTH, *sums))
+        a_seconds = tuple(map(sum, zip(*(side(one, "a") for one in services), strict=True)))
+        b_seconds = tuple(map(sum, zip(*(side(one, "b") for one in services), strict=True)))
+        found.append(Row(case, BOTH, a_seconds, b_seconds, bool(stopped)))
     return tuple(found)
 
 
@@ -77,13 +79,14 @@ def table(found: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
+    more = "> " if row.stopped else ""
     return [
         row.case.title,
         row.service,
         str(len(row.a_seconds)),
-        tables.seconds(median(row.a_seconds)),
+        more + tables.seconds(median(row.a_seconds)),
         tables.seconds(median(row.b_seconds)),
-        f"{row.ratio:.2f}",
+        f"{more}{row.ratio:.2f}",
         row.limit,
         "yes" if row.case.met(row.ratio) else "no",
     ]
@@ -98,6 +101,7 @@ def document(found: Sequence[Row], circumstances: str) -> str:
             "service": row.service,
             "a_seconds": [round(one, 3) for one in row.a_seconds],
             "b_seconds": [round(one, 3) for one in row.b_seconds],
+            "a_stopped": row.stopped,
             "ratio": round(row.ratio, 4),
             "limit": row.limit,
             "met": row.case.met(row.ratio),
@@ -118,6 +122,7 @@ def stored(path: Path, known: Sequence[Case]) -> tuple[tuple[Row, ...], str]:
                 entry["service"],
                 tuple(entry["a_seconds"]),
                 tuple(entry["b_seconds"]),
+                bool(entry["a_stopped"]),
             )
             for entry in read["rows"]
         )

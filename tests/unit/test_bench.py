@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import edits, report
+from bench import edits, measuring, report
 from bench.cases import SERVICES, Case, chosen, every
 from bench.measuring import Job, Timing, plan, remaining_seconds
 from tasks.core.errors import UsageError
@@ -18,7 +20,7 @@ from tasks.core.rebuilds.edits import PACKAGES
 from tasks.core.session import ROOT
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-CASES = every("linux/amd64", ("linux/amd64", "linux/arm64"), 3)
+CASES = every("linux/amd64", ("linux/amd64", "linux/arm64"))
 CONFIGS = {"backend": ("vitest.config.ts",), "frontend": ("vite.config.ts",)}
 BY_NAME = {case.name: case for case in CASES}
 
@@ -95,13 +97,37 @@ def test_the_emulated_dockerfile_names_no_build_platform(copy: Path) -> None:
         assert f'target "{service}-{edits.EMULATED}"' in (copy / "docker-bake.hcl").read_text()
 
 
-def test_b_follows_a_and_the_slow_case_has_fewer_runs() -> None:
+def test_both_sides_follow_each_other_and_the_one_that_is_stopped_comes_last() -> None:
     jobs = plan(CASES, SERVICES, 5)
     timed = [job for job in jobs if job.run is not None]
-    pairs = list(zip(timed[::2], timed[1::2], strict=True))
-    assert all(a.side == "a" and b.side == "b" and a.service == b.service for a, b in pairs)
-    assert sum(job.case.name == "emulation" for job in timed) == 3 * 2 * 2
-    assert sum(job.case.name == "source" for job in timed) == 5 * 2 * 2
+    assert len(timed) == len(CASES) * 5 * 2 * 2
+    for first, second in zip(timed[::2], timed[1::2], strict=True):
+        assert (first.case, first.service, first.run) == (second.case, second.service, second.run)
+        bounded = first.case.name == "emulation"
+        assert (first.side, second.side) == (("b", "a") if bounded else ("a", "b"))
+
+
+def test_a_build_that_took_long_enough_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    case = replace(BY_NAME["emulation"], enough=2)
+    slow = Job(case, "backend", "a", 0)
+    done = [Timing(replace(slow, side="b"), 0.05)]
+    assert measuring._enough_seconds(slow, done) == 0.1
+    assert measuring._enough_seconds(replace(slow, side="b"), done) == 0
+    monkeypatch.setattr(measuring, "_build", lambda *_: time.sleep(20))
+    timing = measuring._timed(tmp_path, slow, 0.1)
+    assert timing.stopped
+    assert 0.1 <= timing.seconds < 10
+    [row] = report.rows([*done, timing])
+    assert re.search(r"\| > [0-9.]+ s \|", report.table([row]))
+    assert report.stored(_written(tmp_path, row), CASES)[0][0].stopped
+
+
+def _written(folder: Path, row: report.Row) -> Path:
+    path = folder / "runs.json"
+    path.write_text(report.document([row], "here."))
+    return path
 
 
 def test_the_time_that_is_left_goes_by_what_was_measured() -> None:
