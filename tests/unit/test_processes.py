@@ -202,5 +202,19 @@ class TestKernelsRecord:
         assert sample.processes[0].argv == ("node", "server.js")
         assert sample.ports == frozenset({8000, 9229})
 
+    @pytest.mark.parametrize(("pace", "again"), [(60.0, None), (0.0, frozenset({8000, 9229}))])
+    def test_ports_are_looked_at_at_their_own_pace(
+        self,
+        proc: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        pace: float,
+        again: frozenset[int] | None,
+    ) -> None:
+        monkeypatch.setattr(watching, "PORTS_PACE_SECONDS", pace)
+        samples = watching.from_proc("abc", 4242, proc)
+        assert next(samples).ports == frozenset({8000, 9229})
+        second = next(samples)
+        assert (second.ports, len(second.processes)) == (again, 2)
+
     def test_a_container_that_has_ended_has_none(self, proc: Path) -> None:
         assert list(watching.from_proc("abc", 777, proc)) == []

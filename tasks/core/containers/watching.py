@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 PROC = Path("/proc")
 PACE_SECONDS = 0.03
 TOP_PACE_SECONDS = 0.5
+#: Ports are looked at less often: for each look the kernel goes through the sockets of the whole
+#: machine, which costs 4 ms of a processor, twice.
+PORTS_PACE_SECONDS = 0.25
 #: How long a process of the machine may take to be moved into a container, once it was seen.
 _SETTLED_SECONDS = 1.0
 #: How long one may be a runtime's own, shortly before it becomes the image's program: some ms, but
@@ -140,6 +143,7 @@ def from_proc(container_id: str, main: int, proc: Path = PROC) -> Iterator[Sampl
     and only once it is inside its PID namespace, which a runtime's helpers outside are not.
     """
     others: dict[int, float] = {}
+    ports_seen = -PORTS_PACE_SECONDS
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         inside = processes.depth((proc / str(main) / "status").read_text(errors="replace"))
         while True:
@@ -154,7 +158,10 @@ def from_proc(container_id: str, main: int, proc: Path = PROC) -> Iterator[Sampl
                     mine.append(proc / str(pid))
                 else:
                     others.setdefault(pid, now)
-            yield _sample(mine, inside)
+            sample = _sample(mine, inside, ports=now - ports_seen >= PORTS_PACE_SECONDS)
+            if sample.ports is not None:
+                ports_seen = now
+            yield sample
             time.sleep(PACE_SECONDS)
 
 
@@ -186,8 +193,8 @@ def _belongs(folder: Path, container_id: str) -> bool:
     return container_id in _text(folder / "cgroup")
 
 
-def _sample(folders: list[Path], inside: int) -> Sample:
-    found, ports = [], None
+def _sample(folders: list[Path], inside: int, *, ports: bool) -> Sample:
+    found, listening = [], None
     for folder in folders:
         status = _text(folder / "status")
         if processes.depth(status) < inside:
@@ -196,9 +203,10 @@ def _sample(folders: list[Path], inside: int) -> Sample:
         one = processes.parse(status, _text(folder / "uid_map"), argv)
         if one:
             found.append(one)
-            if ports is None and not (one.zombie or one.runtimes_own):
-                ports = processes.listening(_text(folder / "net/tcp"), _text(folder / "net/tcp6"))
-    return Sample(tuple(found), ports)
+            if ports and listening is None and not (one.zombie or one.runtimes_own):
+                tables = (_text(folder / "net/tcp"), _text(folder / "net/tcp6"))
+                listening = processes.listening(*tables)
+    return Sample(tuple(found), listening)
 
 
 def _text(path: Path) -> str:
