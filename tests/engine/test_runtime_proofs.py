@@ -41,13 +41,13 @@ const answer = (response, status) => {
 };
 const server = http.createServer((request, response) => {
   inFlight += 1;
+  if (flaw === "leaves" && request.url === "/?healthy") setTimeout(() => process.exit(3), 900);
   const status = flaw === "busy" && inFlight > 8 ? 503 : 200;
   setTimeout(() => answer(response, status), flaw === "busy" ? 20 : 0);
 });
 const delay = Number(process.env.DELAY ?? 0);
 setTimeout(() => server.listen(8000, "0.0.0.0", () => console.log(Date.now())), delay);
 if (flaw === "port") http.createServer().listen(9229, "127.0.0.1");
-if (flaw === "leaves") setTimeout(() => process.exit(3), 900);
 if (flaw === "zombie") spawn("/bin/sh", ["-c", "sleep 0.05 & exit 0"]);
 process.on("SIGTERM", () => {
   if (flaw === "deaf") return;
@@ -57,7 +57,7 @@ process.on("SIGTERM", () => {
 });
 """
 HEALTH = """
-fetch("http://127.0.0.1:8000/").then(
+fetch("http://127.0.0.1:8000/?healthy").then(
   (said) => process.exit(said.ok ? 0 : 1),
   () => process.exit(1),
 );
