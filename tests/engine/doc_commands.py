@@ -57,6 +57,7 @@ LONG = {
     "--set REGISTRY=registry.example/team",
     "./inv compare.builds --runs 5",
     "./inv compare.builds --runs 5 && ./inv compare.variants",
+    "./inv build.multistage && ./inv build.multiarch && ./inv build.optimized",
     "./inv compare.builds --runs 5 && ./inv verify.production && ./inv compare.variants --update",
     "docker compose up",
     "docker compose -f compose.yaml --profile production up",

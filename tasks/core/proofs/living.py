@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 MIB = 2**20
-PACE_SECONDS = 0.1
+PACE_SECONDS = 0.25
 #: Between two looks at what has ended: a parent needs a moment to take notice.
 REAPING_SECONDS = 0.2
 

@@ -20,7 +20,7 @@ from tasks.core import untrusted
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.proofs.readiness import PACE_SECONDS, Readiness
+from tasks.core.proofs.readiness import PACE_SECONDS, STATE_PACE_SECONDS, Pace, Readiness
 from tasks.core.proofs.subject import Subject, fetch, published, runs
 from tasks.core.proofs.verdicts import Severity, Verdict
 
@@ -114,8 +114,9 @@ def _asked(subject: Subject, twin: Container, port: int | None, ready: Readiness
         time.sleep((ready.seconds or 0.0) + LATER_SECONDS)
         return runs(twin)
     until = time.monotonic() + subject.policy.healthy_seconds
+    pace = Pace(STATE_PACE_SECONDS)
     while not fetch(port, path, subject.answer_seconds).status:
-        if time.monotonic() > until or not runs(twin):
+        if time.monotonic() > until or (pace.due() and not runs(twin)):
             return False
         time.sleep(PACE_SECONDS)
     for each in dict.fromkeys(filter(None, (subject.policy.health, subject.policy.page))):
