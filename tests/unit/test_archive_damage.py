@@ -38,14 +38,22 @@ def read_file(content: bytes) -> None:
         layering.from_archive(Path(name), path)
 
 
+def _with(archived: bytes, name: str, content: bytes) -> bytes:
+    """An archive with one file more, in front."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    return member.tobuf() + content + bytes(-len(content) % 512) + archived
+
+
 def problem(content: bytes) -> str:
-    with pytest.raises(UsageError, match=r"the archive of image image\.tar is damaged: "):
-        read_file(content)
     with pytest.raises(UsageError) as caught:
         read(content)
     message = str(caught.value)
     assert message.startswith("the archive of image app:1 is damaged: ")
     assert "\n" not in message
+    with pytest.raises(UsageError) as of_file:
+        read_file(content)
+    assert str(of_file.value).replace("image.tar", "app:1") == message
     return message
 
 
@@ -176,8 +184,47 @@ class TestDamage:
         config = encoded(archives.config([layer(), layer()]))
         assert "does not match" in problem(archives.plain(config, f"{'0' * 64}.json", layer()))
 
+    @pytest.mark.parametrize("index", [b" {}", b"\xef\xbb\xbf{}", b"{" + b" " * 2**23 + b"}"])
+    def test_an_index_that_cannot_be_read_is_there_all_the_same(self, index: bytes) -> None:
+        config = encoded(archives.config([layer(), layer()]))
+        plain = archives.plain(config, "config.json", layer())
+        assert "index.json is not JSON of at most" in problem(_with(plain, "index.json", index))
+
+    @pytest.mark.parametrize("part", ["manifest", "config"])
+    @pytest.mark.parametrize("instead", [b"garbage", b""])
+    def test_a_platform_whose_documents_are_damaged(self, part: str, instead: bytes) -> None:
+        layout = Layout()
+        images = []
+        for name in ("amd64", "arm64"):
+            manifest = layout.manifest(settings=archives.config([layer()], architecture=name))
+            images.append(layout.add(encoded(manifest), MANIFEST))
+        files = layout.files(images)
+        assert len(read(tar(files))) == 2
+        digest = images[1]["digest"] if part == "manifest" else manifest["config"]["digest"]
+        files[f"blobs/{digest.replace(':', '/')}"] = instead
+        assert "does not match its content" in problem(tar(files))
+
+    def test_images_without_end(self) -> None:
+        entry = {"Config": "config", "Layers": []}
+        config = b'{"os":"linux","architecture":"amd64","rootfs":{}}'
+        files = {"config": config, "manifest.json": encoded([entry] * 9000)}
+        assert "more than 64 images" in problem(tar(files))
+
 
 class TestProportion:
+    @pytest.mark.parametrize("size", [-1, -511, -512, -1024, -(2**40), 2**44, 2**50, 2**62, 2**63])
+    @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, b"V"])
+    def test_sizes_that_lead_anywhere(self, size: int, kind: bytes) -> None:
+        member = tarfile.TarInfo("x")
+        member.size, member.type = size, kind
+        for content in (
+            member.tobuf(tarfile.GNU_FORMAT) + bytes(20_000),
+            tar({"a": b"a" * 8192})[:-1024] + member.tobuf(tarfile.GNU_FORMAT) + bytes(20_000),
+        ):
+            for reading in (read, read_file):
+                with pytest.raises(UsageError):
+                    reading(content)
+
     def test_a_file_that_claims_more_than_comes(self) -> None:
         member = tarfile.TarInfo("index.json")
         member.size = 10**12

@@ -68,8 +68,12 @@ CASES: dict[str, tuple[Callable[[], bytes], str]] = {
         "it ends within an entry",
     ),
     "a size that is a lie in the archive": (
-        lambda: hostile.header(name="a", size=10**12) + b"x" * 9999,
+        lambda: hostile.header(name="a", size=10**9) + b"x" * 9999,
         "unexpected end of data",
+    ),
+    "a size without end in the archive": (
+        lambda: hostile.header(name="a", size=10**18) + b"x" * 9999,
+        "unpacks to more than",
     ),
     "an index that lists itself": (hostile.listing_itself, "does not match its content"),
     "a config that is deeply nested": (

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tasks.core.errors import UsageError
-from tasks.core.images import archive, tarfiles
+from tasks.core.errors import Interrupted, UsageError
+from tasks.core.images import archive, tarfiles, tarwalk
 from tasks.core.images.allowance import Allowance
-from tasks.core.images.blobs import Look, Readable
-from tasks.core.layers import layerfiles, layering, storedarchive
+from tasks.core.images.blobs import Blob, Look, Readable
+from tasks.core.images.layout import ATTESTATION, ATTESTED
+from tasks.core.layers import layerfiles, layering, sidebyside
 from tasks.core.layers.layering import Layered
+from tasks.core.untrusted import Malformed
 from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, digest_of, encoded
 from tests.unit.layers import file, layer
@@ -125,10 +129,83 @@ def test_what_nothing_leads_to_is_not_read(tmp_path: Path) -> None:
 def test_an_archive_that_shrinks_meanwhile_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "image.tar"
-    path.write_bytes(archives.single(layers=[LOWER]))
-    made = tarfiles.Parts(path, Allowance())
-    monkeypatch.setattr(storedarchive, "Parts", lambda *_: made)
-    path.write_bytes(path.read_bytes()[:600])
+    content = archives.single(layers=[LOWER])
+    meanwhile(monkeypatch, lambda: (tmp_path / "image.tar").write_bytes(content[:600]))
     with pytest.raises(UsageError, match="is damaged"):
-        layering.from_archive(tmp_path, path)
+        read(tmp_path, content)
+
+
+def test_an_archive_that_is_removed_meanwhile_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, (tmp_path / "image.tar").unlink)
+    [found] = read(tmp_path, archives.single(layers=[LOWER]))
+    assert [each.paths for each in found.layers] == [["x"]]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
+    """Have something done before the layers are read, after the documents."""
+    claimed = archive.claimed_layers
+
+    def claims(files: Mapping[str, Blob]) -> Iterator[tuple[str, str, str]]:
+        yield from tuple(claimed(files))
+        do()
+
+    monkeypatch.setattr(archive, "claimed_layers", claims)
+
+
+def test_many_names_for_a_layer_are_one_layer(
+    tmp_path: Path, parsed: list[Readable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(tmp_path, docker())
+    opened: list[str] = []
+    real = tarfiles.Parts.open
+
+    def watched(parts: tarfiles.Parts, name: str) -> io.BufferedReader:
+        opened.append(name)
+        return real(parts, name)
+
+    monkeypatch.setattr(tarfiles.Parts, "open", watched)
+    read(tmp_path, docker())
+    assert len(parsed) == 1
+    assert [name for name in opened if name.endswith("layer.tar")] == ["a/layer.tar"]
+
+
+def test_known_layers_count_as_those_that_are_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = archives.single(layers=[LOWER, UPPER])
+    read(tmp_path, content)
+    monkeypatch.setattr(tarwalk, "MAX_ENTRIES", 1)
+    with pytest.raises(UsageError, match="hold more than 1 entries"):
+        read(tmp_path, content)
+
+
+def test_attestations_are_no_images(tmp_path: Path) -> None:
+    layout = Layout()
+    described = []
+    for number in range(40):
+        image = layout.add(encoded(layout.manifest([layer(file(str(number)))])), MANIFEST)
+        notes = {ATTESTATION: "attestation-manifest", ATTESTED: image["digest"]}
+        about = layout.add(encoded({"layers": [], "number": number}), MANIFEST, annotations=notes)
+        described += [image, about]
+    assert len(read(tmp_path, archives.tar(layout.files(described)))) == 40
+
+
+@pytest.mark.parametrize("failure", [Malformed("damaged"), Interrupted("interrupted")], ids=repr)
+def test_what_waits_is_dropped_when_one_fails(failure: Exception) -> None:
+    begun: list[int] = []
+    allowance = Allowance()
+
+    def job(number: int) -> Blob:
+        begun.append(number)
+        if number == 0:
+            raise failure
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            allowance.store(1)
+        raise AssertionError("nobody stopped it")
+
+    with pytest.raises(type(failure)):
+        sidebyside.read([partial(job, number) for number in range(20)], allowance)
+    assert len(begun) <= 3

@@ -22,6 +22,11 @@ class Allowance:
         self._stored_bytes = self._unpacked_bytes = 0
         self._until = time.monotonic() + MAX_SECONDS
 
+    def claim(self, size_bytes: int) -> None:
+        """It says that it is so large. Raises Malformed when that is too much, read or not."""
+        if size_bytes > MAX_UNPACKED_BYTES:
+            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+
     def store(self, size_bytes: int) -> None:
         """So much was read. Raises Malformed when it is too much."""
         self._stored_bytes += size_bytes
@@ -32,9 +37,12 @@ class Allowance:
         self._unpacked_bytes += size_bytes
         self._check()
 
+    def stop(self) -> None:
+        """Nothing more is allowed: whoever still reads ends at the next piece."""
+        self._until = float("-inf")
+
     def _check(self) -> None:
-        if max(self._stored_bytes, self._unpacked_bytes) > MAX_UNPACKED_BYTES:
-            raise Malformed(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+        self.claim(max(self._stored_bytes, self._unpacked_bytes))
         if self._unpacked_bytes > ANY_RATIO_BYTES + MAX_RATIO * self._stored_bytes:
             raise Malformed(f"the archive unpacks to more than {MAX_RATIO} times its size")
         if time.monotonic() > self._until:

@@ -105,18 +105,22 @@ def claimed_layers(files: Mapping[str, Blob]) -> Iterator[tuple[str, str, str]]:
     Nothing of it is checked; the layers need not be there. Raises Malformed for documents that
     make no sense.
     """
+    for number, layers in enumerate(_claims(files)):
+        if number >= MAX_IMAGES:
+            raise Malformed(f"holds more than {MAX_IMAGES} images")
+        yield from layers
+
+
+def _claims(files: Mapping[str, Blob]) -> Iterator[list[tuple[str, str, str]]]:
+    """The same, image by image; images that were left out have none."""
     if "index.json" in files:
-        for number, described in enumerate(layout.manifests(files)):
-            if number >= MAX_IMAGES:
-                raise Malformed(f"holds more than {MAX_IMAGES} images")
-            if described.attests is None:
-                for digest, diff_id in _layer_digests(files, described):
-                    yield layout.path(digest), digest, diff_id
+        for described in layout.manifests(files):
+            if described.attests is None and (layers := _layer_digests(files, described)):
+                yield [(layout.path(digest), digest, diff_id) for digest, diff_id in layers]
         return
     for entry in _plain_entries(files):
         _, _, paths, diff_ids = _plain_documents(files, entry)
-        for path, diff_id in zip(paths, diff_ids, strict=True):
-            yield path, diff_id, diff_id
+        yield [(path, each, each) for path, each in zip(paths, diff_ids, strict=True)]
 
 
 def damaged(reference: str, problem: Malformed) -> UsageError:

@@ -64,7 +64,7 @@ def _files(archive: tarfile.TarFile, look: Look | None) -> Mapping[str, Blob]:
     allowance = Allowance()
     for path, member in tarfiles.members(archive, allowance):
         if member.issym():
-            links[path] = tarfiles.target(path, member)
+            links[path] = tarfiles.leads_to(path, member)
             continue
         files[path] = _blob(archive, member, look, allowance)
         kept_bytes += len(files[path].content or b"")

@@ -51,11 +51,16 @@ def is_plain(path: Path) -> bool:
         with path.open("rb") as file:
             head = file.read(8)
     except OSError as error:
-        raise UsageError(f"cannot read the archive {path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
     other = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
     if other:
         raise UsageError(f"the archive {path} is compressed with {other}: unpack it first")
     return not head.startswith(b"\x1f\x8b")
+
+
+def unreadable(path: Path, error: OSError) -> UsageError:
+    """The error for an archive that the system does not give out."""
+    return UsageError(f"cannot read the archive {path}: {error.strerror}")
 
 
 def _file(path: Path) -> Iterator[bytes]:

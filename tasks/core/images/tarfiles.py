@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -50,11 +50,12 @@ def _whole(file: io.BufferedReader, mode: Literal["r|", "r:"]) -> Iterator[tarfi
 
 
 def members(
-    archive: tarfile.TarFile, allowance: Allowance
+    archive: tarfile.TarFile, allowance: Allowance, end: float = float("inf")
 ) -> Iterator[tuple[str, tarfile.TarInfo]]:
     """The regular files and symbolic links of an archive, each with its path.
 
-    Raises Malformed for too many, for a path that is there twice, and for a sparse file.
+    ``end`` is where the archive ends, if that is known: no file system can seek anywhere. Raises
+    Malformed for too many, for a path that is there twice, a sparse file, a size that is a lie.
     """
     known = set()
     for number, member in enumerate(archive):
@@ -64,6 +65,11 @@ def members(
             raise Malformed(f"holds more than {MAX_FILES} files")
         if path in known:
             raise Malformed(f"holds {path} twice")
+        if archive.offset < member.offset_data:
+            raise Malformed(f"holds {path} with a size below nothing")
+        allowance.claim(archive.offset)  # to read on to anywhere would take as long
+        if archive.offset > end:
+            raise Malformed("no whole tar archive: unexpected end of data")
         if member.issparse():
             raise Malformed(f"holds {path} as a sparse file")
         if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issym():
@@ -71,44 +77,51 @@ def members(
             yield path, member
 
 
-def target(path: str, member: tarfile.TarInfo) -> str:
+def leads_to(path: str, member: tarfile.TarInfo) -> str:
     """The path that the link at ``path`` leads to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
 
 
 class Parts:
-    """Where the files of a tar archive on disk lie: each can be opened by itself.
+    """Where the files of a tar archive on disk lie: each can be read by itself.
 
-    Raises Malformed, when it is made, for what is no whole tar archive. A link is the file that it
-    leads to.
+    A link stands for the file that it leads to, by whose name `target` gives it.
     """
 
-    def __init__(self, path: Path, allowance: Allowance) -> None:
-        self._path = path
+    def __init__(self, file: io.BufferedReader, allowance: Allowance) -> None:
+        self._descriptor = file.fileno()
         self._places: dict[str, tuple[int, int]] = {}
-        links: dict[str, str] = {}
-        with path.open("rb") as file, _whole(file, "r:") as archive:
-            for name, member in members(archive, allowance):
+        self._links: dict[str, str] = {}
+        end = os.fstat(self._descriptor).st_size
+        with _whole(file, "r:") as archive:
+            for name, member in members(archive, allowance, end):
                 if member.issym():
-                    links[name] = target(name, member)
+                    self._links[name] = leads_to(name, member)
                 else:
                     self._places[name] = (member.offset_data, member.size)
-        found = {name: self._places[to] for name, to in links.items() if to in self._places}
-        self._places |= found
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+    def target(self, name: str) -> str | None:
+        """The file that ``name`` is or leads to; None where there is none."""
+        name = self._links.get(name, name)
+        return name if name in self._places else None
 
     def size_bytes(self, name: str) -> int:
         """How large a file is, by the archive's word."""
         return self._places[name][1]
 
     def open(self, name: str) -> io.BufferedReader:
-        """A file to be read. Raises OSError where the archive is not there any more."""
-        return io.BufferedReader(_Window(self._path, *self._places[name]), PIECE_BYTES)
+        """A file to be read, as long as the archive is open."""
+        return io.BufferedReader(_Window(self._descriptor, *self._places[name]), PIECE_BYTES)
+
+
+@contextmanager
+def parts(path: Path, allowance: Allowance) -> Iterator[Parts]:
+    """The files of the archive at ``path``, which is open meanwhile: it may be replaced or removed.
+
+    Raises Malformed for what is no whole tar archive, OSError for what cannot be read.
+    """
+    with path.open("rb") as file:
+        yield Parts(file, allowance)
 
 
 class _Member(tarfile.TarInfo):
@@ -120,7 +133,7 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
-        if member.type in _EXTENSIONS and member.size > MAX_HEADER_BYTES:
+        if member.size < 0 or (member.type in _EXTENSIONS and member.size > MAX_HEADER_BYTES):
             raise tarfile.ReadError(f"a header of {member.size} bytes")
         if member.type == tarfile.GNUTYPE_SPARSE:
             raise tarfile.ReadError(f"{member.name} is a sparse file")
@@ -153,21 +166,17 @@ class _Chunks(io.RawIOBase):
 
 
 class _Window(io.RawIOBase):
-    """A part of a file as a file of its own."""
+    """A part of an open file as a file of its own."""
 
-    def __init__(self, path: Path, offset: int, size_bytes: int) -> None:
-        self._file = FileIO(path)
-        self._file.seek(offset)
-        self._left_bytes = size_bytes
+    def __init__(self, descriptor: int, offset: int, size_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._at, self._end = offset, offset + size_bytes
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        size = self._file.readinto(memoryview(buffer).cast("B")[: self._left_bytes])
-        self._left_bytes -= size
+        room = memoryview(buffer).cast("B")[: self._end - self._at]
+        size = os.preadv(self._descriptor, [room], self._at) if room else 0
+        self._at += size
         return size
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

@@ -42,9 +42,15 @@ def from_archive(root: Path, path: Path) -> tuple[Layered, ...]:
     if not imagefiles.is_plain(path):
         return _from_stream(root, imagefiles.open_archive(path), path.name)
     try:
-        return _joined(storedarchive.known(root, path), path.name)
+        with storedarchive.opened(root, path) as files:
+            found = _joined(files, path.name)
     except Malformed as problem:
         raise archive.damaged(path.name, problem) from None
+    except OSError as error:
+        raise imagefiles.unreadable(path, error) from None
+    for layer in files.fresh:
+        layercache.keep(root, layer)
+    return found
 
 
 def from_engine(root: Path, engine: Engine, reference: str) -> tuple[Layered, ...]:

@@ -1,4 +1,4 @@
-"""An archive on disk that is not compressed -> its files, the layers read two at a time.
+"""An archive on disk that is not compressed -> its files, the layers read side by side.
 
 Every layer is hashed, whatever is known: an archive can claim to hold anything. What `layercache`
 knows of a layer saves unpacking and parsing it.
@@ -6,80 +6,95 @@ knows of a layer saves unpacking and parsing it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from tasks.core.images import archive, blobs
+from tasks.core.images import archive, blobs, tarfiles, tarwalk
 from tasks.core.images.allowance import Allowance
 from tasks.core.images.blobs import Blob, Look
 from tasks.core.images.tarfiles import Parts
-from tasks.core.layers import layercache, layerfiles
+from tasks.core.layers import layercache, layerfiles, sidebyside
 from tasks.core.untrusted import Malformed
 
-#: Hashing and decompressing leave room for another thread.
-AT_ONCE = 2
 
+@contextmanager
+def opened(root: Path, path: Path) -> Iterator[Files]:
+    """The files of the archive ``path``, with every layer that its documents lead to read.
 
-def known(root: Path, path: Path) -> Mapping[str, Blob]:
-    """The documents of the archive ``path`` and the layers that they lead to, by path.
-
-    What a layer's `Blob` has seen are its LayerFiles. Raises Malformed for a damaged archive.
+    Raises Malformed for a damaged archive, OSError for one that cannot be read.
     """
-    reader = _Reader(root, path)
-    documents = reader.documents()
-    layers = {name: ids for name, *ids in archive.claimed_layers(documents) if reader.has(name)}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = {name: pool.submit(reader.layer, name, *ids) for name, ids in layers.items()}
-        return {**documents, **{name: job.result() for name, job in jobs.items()}}
+    allowance = Allowance()
+    with tarfiles.parts(path, allowance) as parts:
+        files = Files(root, parts, allowance)
+        files.read_layers()
+        yield files
 
 
-class _Reader:
-    """Reads the files of one archive, within the limits for all of it."""
+class Files(Mapping[str, Blob]):
+    """The files of an archive by path, each read once and when it is asked for; links share it.
 
-    def __init__(self, root: Path, path: Path) -> None:
+    What a layer's `Blob` has seen are its LayerFiles. Those that were parsed now, and not known
+    before, are ``fresh``.
+    """
+
+    def __init__(self, root: Path, parts: Parts, allowance: Allowance) -> None:
+        self.fresh: list[Blob] = []
         self._root = root
-        self._allowance = Allowance()
-        self._parts = Parts(path, self._allowance)
+        self._parts = parts
+        self._allowance = allowance
         self._look = layerfiles.look()
+        self._known: dict[str, Blob] = {}
+        self._kept_bytes = self._entries = 0
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a file."""
-        return name in self._parts
+    def read_layers(self) -> None:
+        """Read every layer, those of one place once."""
+        wanted: dict[str, tuple[str, str]] = {}
+        for name, digest, diff_id in archive.claimed_layers(self):
+            place = self._parts.target(name)
+            if place is not None:
+                wanted.setdefault(place, (digest, diff_id))
+        jobs = [partial(self._layer, place, *ids) for place, ids in wanted.items()]
+        self._known |= dict(zip(wanted, sidebyside.read(jobs, self._allowance), strict=True))
 
-    def documents(self) -> dict[str, Blob]:
-        """What may be JSON."""
-        found: dict[str, Blob] = {}
-        kept_bytes = 0
-        for name in self._parts:
-            if not self._may_be_json(name):
-                continue
-            found[name] = self._read(name, self._look)
-            kept_bytes += len(found[name].content or b"")
-            if kept_bytes > blobs.MAX_KEPT_BYTES:
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self._parts.target(path) is not None
+
+    def __getitem__(self, path: str) -> Blob:
+        place = self._parts.target(path)
+        if place is None:
+            raise KeyError(path)
+        if place not in self._known:
+            self._known[place] = self._read(place, None)
+            self._kept_bytes += len(self._known[place].content or b"")
+            if self._kept_bytes > blobs.MAX_KEPT_BYTES:
                 raise Malformed(f"holds more than {blobs.MAX_KEPT_BYTES} bytes of JSON")
-        return found
+        return self._known[place]
 
-    def layer(self, name: str, digest: str, diff_id: str) -> Blob:
-        """The layer at a path, with its files; both ids are claims."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._known))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def _layer(self, place: str, digest: str, diff_id: str) -> Blob:
+        """The layer at a place, with its files; both ids are claims."""
         known = layercache.load(self._root, diff_id, digest)
-        size_bytes = self._parts.size_bytes(name)
+        size_bytes = self._parts.size_bytes(place)
         if known is not None:
-            with self._parts.open(name) as source:
-                found = blobs.hashed(source, name, size_bytes, self._allowance)
+            self._entries += len(known.files.kinds)
+            if self._entries > tarwalk.MAX_ENTRIES:
+                raise Malformed(f"the layers hold more than {tarwalk.MAX_ENTRIES} entries")
+            with self._parts.open(place) as source:
+                found = blobs.hashed(source, place, size_bytes, self._allowance)
             if found == digest:
                 return Blob(digest, size_bytes, diff_id, known.unpacked_bytes, None, known.files)
-        read = self._read(name, self._look)
-        layercache.keep(self._root, read)
+        read = self._read(place, self._look)
+        self.fresh.append(read)
         return read
 
-    def _may_be_json(self, name: str) -> bool:
-        if self._parts.size_bytes(name) > blobs.MAX_JSON_BYTES:
-            return False
-        with self._parts.open(name) as source:
-            return blobs.may_be_json(source.peek(1))
-
-    def _read(self, name: str, look: Look) -> Blob:
-        with self._parts.open(name) as source:
-            size_bytes = self._parts.size_bytes(name)
-            return blobs.measured(source, name, size_bytes, look, self._allowance)
+    def _read(self, place: str, look: Look | None) -> Blob:
+        with self._parts.open(place) as source:
+            size_bytes = self._parts.size_bytes(place)
+            return blobs.measured(source, place, size_bytes, look, self._allowance)

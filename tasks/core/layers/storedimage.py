@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,8 @@ from tasks.core.images import archive, blobs, layout
 from tasks.core.images.allowance import Allowance
 from tasks.core.images.blobs import Blob, Look
 from tasks.core.images.contentstore import ContentStore
-from tasks.core.layers import layercache, layerfiles
+from tasks.core.layers import layercache, layerfiles, sidebyside
 from tasks.core.untrusted import Malformed
-
-#: Decompressing and hashing leave room for another thread.
-AT_ONCE = 2
-
 
 #: Reads the layer with a digest and a diff id.
 _Reader = Callable[[str, str], Blob]
@@ -33,8 +29,11 @@ def known(
     LayerFiles. Raises Malformed for an image that is damaged.
     """
     allowance = Allowance()
+    look = layerfiles.look()
     documents = _Documents(store, descriptor, allowance)
-    return _complete(documents, lambda *pair: _kept(root, store, pair, allowance), AT_ONCE)
+    return _complete(
+        documents, lambda *pair: _kept(root, store, pair, allowance, look), sidebyside.AT_ONCE
+    )
 
 
 def whole(
@@ -53,12 +52,11 @@ def _complete(documents: _Documents, read: _Reader, at_once: int) -> Mapping[str
     wanted = {digest: diff_id for _, digest, diff_id in archive.claimed_layers(documents)}
     if any(documents.store.size_bytes(digest) is None for digest in wanted):
         return None
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        jobs = [pool.submit(read, *pair) for pair in wanted.items()]
-        try:
-            documents.add(job.result() for job in jobs)
-        except FileNotFoundError:  # the image is being removed: the engine will say so
-            return None
+    jobs = [partial(read, *pair) for pair in wanted.items()]
+    try:
+        documents.add(sidebyside.read(jobs, documents.allowance, at_once))
+    except FileNotFoundError:  # the image is being removed: the engine will say so
+        return None
     return documents
 
 
@@ -73,7 +71,7 @@ class _Documents(Mapping[str, Blob]):
         look: Look | None = None,
     ) -> None:
         self.store = store
-        self._allowance = allowance
+        self.allowance = allowance
         self._look = look
         self._top = layout.path(str(descriptor.get("digest")))
         index = json.dumps({"manifests": [descriptor]}).encode()
@@ -111,7 +109,7 @@ class _Documents(Mapping[str, Blob]):
         if len(self._known) > archive.MAX_IMAGES * archive.MAX_LAYERS:
             raise Malformed("holds too many documents")
         try:
-            blob = _read(self.store, digest, self._allowance, self._look)
+            blob = _read(self.store, digest, self.allowance, self._look)
         except FileNotFoundError:  # it is being removed
             return False
         self._kept_bytes += len(blob.content or b"")
@@ -121,13 +119,15 @@ class _Documents(Mapping[str, Blob]):
         return True
 
 
-def _kept(root: Path, store: ContentStore, layer: tuple[str, ...], allowance: Allowance) -> Blob:
+def _kept(
+    root: Path, store: ContentStore, layer: tuple[str, ...], allowance: Allowance, look: Look
+) -> Blob:
     digest, diff_id = layer
     known = layercache.load(root, diff_id, digest)
     if known is not None:
         size_bytes = store.size_bytes(digest) or 0
         return Blob(digest, size_bytes, diff_id, known.unpacked_bytes, None, known.files)
-    read = _read(store, digest, allowance, layerfiles.look())
+    read = _read(store, digest, allowance, look)
     layercache.keep(root, read)
     return read
 
