@@ -17,6 +17,9 @@ from tasks.core.images.allowance import Allowance
 from tasks.core.images.tarfiles import PIECE_BYTES
 from tasks.core.untrusted import Malformed
 
+#: How much compressed data is read at once. Twice a piece: with as much as one, or less, the C
+#: library keeps 5 to 40 MiB of what was freed, as pieces too small for the next.
+COMPRESSED_BYTES = 2 * PIECE_BYTES
 MAX_JSON_BYTES = 8 * 2**20
 MAX_KEPT_BYTES = 8 * MAX_JSON_BYTES
 
@@ -203,7 +206,7 @@ class _Gzip:
 
     def _more(self) -> bool:
         """Whether there is input left, read ahead if need be."""
-        self._rest = self._rest or self._source.read(PIECE_BYTES)
+        self._rest = self._rest or self._source.read(COMPRESSED_BYTES)
         return bool(self._rest)
 
 
