@@ -241,7 +241,9 @@ def test_look_alikes_say_so(client: DockerClient, distroless: str) -> None:
     client.images.pull(distroless)
     labels = client.images.get(distroless).labels
     assert labels["dev.slipway.lookalike"] == "true"
-    assert labels["dev.slipway.lookalike.of"] == DISTROLESS
+    # Whoever asked for it first: another test's image of the same path is the same look-alike.
+    asked = labels["dev.slipway.lookalike.of"]
+    assert asked.removeprefix("registry.example/") == DISTROLESS.removeprefix("registry.example/")
     assert "dev.slipway.project" not in labels
 
 
