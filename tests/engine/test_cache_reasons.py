@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import time
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
