@@ -23,7 +23,7 @@ from tasks.core.proofs.verdicts import Severity, Verdict
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-#: How often the port is asked and the container's state looked at until it is ready.
+#: How often the port is asked until it is ready.
 PACE_SECONDS = 0.04
 #: How often the engine is asked whether it still runs: that costs ten times what a request does.
 STATE_PACE_SECONDS = 0.2

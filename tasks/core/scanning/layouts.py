@@ -69,6 +69,7 @@ def _write(opened: tarfile.TarFile, folder: Path) -> bytes | None:
     index = None
     allowance = Allowance()
     for number, member in enumerate(opened):
+        allowance.claim(opened.offset)
         name = member.name.removeprefix("./")
         if number > tarfiles.MAX_FILES:
             raise Malformed(f"holds more than {tarfiles.MAX_FILES} files")
