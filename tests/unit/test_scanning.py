@@ -239,3 +239,10 @@ def test_a_folder_without_a_database_is_no_pass(tmp_path: Path) -> None:
         loaded(tmp_path)
     with pytest.raises(OutOfReach, match="there is no vulnerability database in"):
         database.demand(tmp_path)
+
+
+def test_a_member_of_any_size_is_refused_at_once(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("x")
+    member.size = 2**62
+    with pytest.raises(Malformed, match="unpacks to more than"):
+        layouts.unpack([member.tobuf(tarfile.GNU_FORMAT) + bytes(5000)], tmp_path / "layout")
