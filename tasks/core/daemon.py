@@ -27,12 +27,15 @@ def connect(engine: Engine) -> DockerClient:
     from docker.errors import DockerException
 
     try:
-        return docker.DockerClient(
+        client = docker.DockerClient(
             base_url=engine.host,
             timeout=TIMEOUT_SECONDS,
             tls=_tls(engine.host, process.merged(engine.environment)) or False,
             use_ssh_client=engine.host.startswith("ssh://"),
         )
+        # No proxy leads to a socket, and looking for one in the environment costs more than asking.
+        client.api.trust_env = not engine.host.startswith("unix://")
+        return client
     except DockerException as error:
         reason = " ".join(str(error).split())[:200]
         raise OutOfReach(

@@ -267,11 +267,12 @@ def application(contents: Contents, policy: Policy) -> tuple[str, ...]:
 
 def _of_the_system(entry: FileEntry) -> bool:
     """Whether it is a setuid program that distributions bring along, and still root's."""
+    if not entry.mode & 0o6000 or entry.kind is not Kind.FILE:
+        return False
     folder = next((one for one in _SYSTEM_FOLDERS if entry.path.startswith(one)), "")
     usual = bool(folder) and entry.path.removeprefix(folder) in SYSTEM_SETUID
-    setuid = entry.kind is Kind.FILE and entry.mode & 0o6000
     tampered = entry.uid != 0 or entry.mode & 0o022 or entry.has_capabilities
-    return bool(usual and setuid and not tampered)
+    return bool(usual and not tampered)
 
 
 def _programs(files: Mapping[str, FileEntry], names: tuple[str, ...]) -> Iterator[str]:

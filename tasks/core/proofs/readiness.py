@@ -19,6 +19,7 @@ from tasks.core.proofs import subject as asking
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.subject import Subject, fetch
 from tasks.core.proofs.verdicts import Severity, Verdict
+from tasks.core.waiting import Pace
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -82,22 +83,6 @@ class Readiness:
         words = [] if self.healthy is None else [f"healthy after {self.healthy:.2f} s"]
         words += [] if self.answered is None else [f"answered after {self.answered:.2f} s"]
         return ", ".join(words) or self.ended or "not ready"
-
-
-class Pace:
-    """Keeps something from being done more often than every so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._next = float("-inf")
-
-    def due(self) -> bool:
-        """Whether it is time again; true the first time."""
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._seconds
-        return True
 
 
 class Check:

@@ -20,9 +20,10 @@ from tasks.core import untrusted
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
 from tasks.core.proofs.catalogue import Proof
-from tasks.core.proofs.readiness import PACE_SECONDS, STATE_PACE_SECONDS, Pace, Readiness
+from tasks.core.proofs.readiness import PACE_SECONDS, STATE_PACE_SECONDS, Readiness
 from tasks.core.proofs.subject import Subject, fetch, published, runs
 from tasks.core.proofs.verdicts import Severity, Verdict
+from tasks.core.waiting import Pace
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
