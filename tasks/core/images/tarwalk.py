@@ -85,8 +85,7 @@ class Walker:
                     header = tarheader.extended(header, pax, stream.exactly)
                 if header.type == tarheader.GNU_SPARSE:
                     header = tarheader.old_sparse(header, block, stream.exactly)
-                named = replace(header, name=name or header.name, link=link or header.link)
-                yield self._member(named if name or link else header, stream)
+                yield self._member(_named(header, name, link), stream)
                 pax, name, link = {}, b"", b""
             self._check_limits(header)
             block = stream.upto(BLOCK_BYTES, fill=True)
@@ -142,6 +141,13 @@ class Walker:
     def _check_time(self) -> None:
         if time.monotonic() > self._until:
             raise Malformed(f"reading it takes more than {MAX_SECONDS:g} seconds")
+
+
+def _named(header: Header, name: bytes, link: bytes) -> Header:
+    """The header with the long name or link that entries before it gave it, if any did."""
+    if not name and not link:
+        return header
+    return replace(header, name=name or header.name, link=link or header.link)
 
 
 def _begins_tar(block: bytes) -> bool:
