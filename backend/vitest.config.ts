@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
     env: { DATABASE_URL: "sqlite:///:memory:" },
+    // SQLite is WebAssembly: making it fast takes longer than all that the tests ask of it.
+    execArgv: ["--liftoff-only"],
     // A builder shares its processors with other steps; what hangs is found all the same.
     testTimeout: 60_000,
     coverage: {

@@ -7,6 +7,8 @@ import { createInterface } from "node:readline";
 /** What is tested: this folder after `npm run build`, or the release put together elsewhere. */
 const root = resolve(process.env.RELEASE_DIR ?? ".");
 
+const NODE_COMPILE_CACHE = resolve("node_modules/.vite/compiled");
+
 export interface Line {
   readonly level: string;
   readonly msg: string;
@@ -22,10 +24,11 @@ export class ServerProcess {
 
   constructor(environment: Record<string, string> = {}) {
     if (!existsSync(resolve(root, "dist/server.js"))) throw new Error("run `npm run build` first");
-    // It lives for a second: making SQLite's WebAssembly faster would cost more than all the rest.
+    // It lives for a second: making SQLite's WebAssembly fast, or compiling the same code for each one
+    // anew, would cost more than all the rest.
     this.#child = spawn(process.execPath, ["--liftoff-only", "dist/server.js"], {
       cwd: root,
-      env: { DATABASE_URL: "sqlite:///:memory:", PORT: "0", ...environment },
+      env: { DATABASE_URL: "sqlite:///:memory:", PORT: "0", NODE_COMPILE_CACHE, ...environment },
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#exited = once(this.#child, "close").then(([code]) => code as number | null);
