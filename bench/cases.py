@@ -103,7 +103,7 @@ def every(native: str, platforms: tuple[str, ...]) -> tuple[Case, ...]:
             limit=5,
             at_least=True,
             warmed=("b",),
-            enough=6,
+            enough=5.2,
         ),
     )
 

@@ -68,11 +68,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> tuple[PlatformLayout, ...]:
 def _write(opened: tarfile.TarFile, folder: Path) -> bytes | None:
     index = None
     allowance = Allowance()
-    for number, member in enumerate(opened):
-        allowance.claim(opened.offset)
-        name = member.name.removeprefix("./")
-        if number > tarfiles.MAX_FILES:
-            raise Malformed(f"holds more than {tarfiles.MAX_FILES} files")
+    for name, member in tarfiles.members(opened, allowance):
         source = opened.extractfile(member) if member.isreg() else None
         if source is None:
             continue
