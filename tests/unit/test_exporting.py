@@ -193,6 +193,23 @@ class Engine:
         self.tagged.append(words)
 
 
+class Losing(Engine):
+    """One that fails the first time, and then is another."""
+
+    def __init__(self, line: dict[str, str], then: Engine) -> None:
+        super().__init__(line)
+        self._then = then._lines
+
+    def load_image(self, file: io.BufferedReader, quiet: bool) -> tuple[Any, ...]:
+        lines = super().load_image(file, quiet)
+        self._lines = self._then
+        return lines
+
+
+#: As an engine said it, but for shorter digests.
+RACE_ENDS = '"extract-4 sha256:583a": parent snapshot sha256:78bf does not exist: not found'
+
+
 def load(tmp_path: Path, engine: Engine, *tags: str) -> str:
     exported = exporting.collect("app", [single(tmp_path / "a.tar", "linux/amd64")[0]])
     exporting.load(cast("DockerClient", engine), exported, tags)
@@ -210,3 +227,12 @@ def test_an_engine_that_does_not_take_it(tmp_path: Path) -> None:
     with pytest.raises(OutOfReach, match=r"^app: the engine does not take the image: no space"):
         load(tmp_path, engine, "app:1")
     assert engine.tagged == []
+
+
+def test_a_layer_that_the_engine_lost_is_loaded_once_more(tmp_path: Path) -> None:
+    lost = {"error": f"failed to prepare extraction snapshot {RACE_ENDS}"}
+    engine = Losing(lost, Engine({"stream": "Loaded image: app:1"}))
+    digest = load(tmp_path, engine, "app:1")
+    assert engine.tagged == [(digest, "app", "1")]
+    with pytest.raises(OutOfReach, match="does not take the image: failed to prepare"):
+        load(tmp_path, Losing(lost, Engine(lost)), "app:1")

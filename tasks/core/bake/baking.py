@@ -15,6 +15,7 @@ from tasks.core import daemon, process
 from tasks.core.bake import exporting, failing, overlay
 from tasks.core.bake.definitions import Definition
 from tasks.core.bake.exporting import Exported, PlatformImage
+from tasks.core.bake.failing import Explained
 from tasks.core.bake.splitting import Plan
 from tasks.core.journal import history
 from tasks.core.journal.history import Step, Trace
@@ -76,17 +77,13 @@ def run(
     Archives go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
-    started, since = monotonic(), datetime.now(UTC)
+    started = monotonic()
     recording = Recording(session, definition, plan, no_cache=no_cache)
-    code = process.stream(
-        argv,
-        env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        cwd=session.root,
-        stdin=overlay.serialise(plan.overlay),
-    )
-    if code != 0:
-        builder = session.settings["BUILDER"]
-        why = failing.explain(session, definition, since, builder, platforms)
+    why = _broken(session, definition, argv, plan, platforms)
+    if why is not None and exporting.is_race(str(why.error)):
+        process.note("the engine lost a layer while it unpacked the image; building once more …")
+        why = _broken(session, definition, argv, plan, platforms)
+    if why is not None:
         recording.failed(why.failure, str(why.error))
         raise why.error
     told = json.loads(metadata.read_text())
@@ -96,6 +93,26 @@ def run(
     made = tuple(_results(definition, plan, told, exported, traces))
     recording.done({one.target: _made(one) for one in made}, traces)
     return Build(made, took)
+
+
+def _broken(
+    session: Session,
+    definition: Definition,
+    argv: Sequence[str],
+    plan: Plan,
+    platforms: Sequence[str],
+) -> Explained | None:
+    """Run bake; why it failed, None if it did not."""
+    since = datetime.now(UTC)
+    code = process.stream(
+        argv,
+        env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        cwd=session.root,
+        stdin=overlay.serialise(plan.overlay),
+    )
+    if code == 0:
+        return None
+    return failing.explain(session, definition, since, session.settings["BUILDER"], platforms)
 
 
 def _refs(metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ LOAD_SECONDS = 1800
 DATE = "source-date-epoch"
 DATED = ("docker", "image", "local", "oci", "registry", "tar")
 MAX_JSON_BYTES = 4 * 2**20
+_RACE = re.compile(r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist")
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,29 @@ def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
     Raises OutOfReach with the engine's words when it refuses.
     """
     client.api.timeout = LOAD_SECONDS  # it says nothing while it unpacks
-    with exported.archive.open("rb") as file:
-        said = list(client.api.load_image(file, quiet=True))
-    problems = [line["error"] for line in said if isinstance(line, dict) and line.get("error")]
-    if problems:
-        raise OutOfReach(f"{exported.target}: the engine does not take the image: {problems[0]}")
+    problem = _refusal(client, exported.archive)
+    if is_race(problem):
+        problem = _refusal(client, exported.archive)
+    if problem:
+        raise OutOfReach(f"{exported.target}: the engine does not take the image: {problem}")
     for tag in tags:
         client.api.tag(exported.digest, *named(tag))
+
+
+def is_race(said: str) -> bool:
+    """Whether an engine says that it lost a layer while it unpacked an image.
+
+    The containerd image store does that now and then, and not twice (moby/buildkit#6521).
+    """
+    return _RACE.search(said) is not None
+
+
+def _refusal(client: DockerClient, archive: Path) -> str:
+    """Why the engine does not take an archive; "" if it did."""
+    with archive.open("rb") as file:
+        said = list(client.api.load_image(file, quiet=True))
+    lines = (line for line in said if isinstance(line, dict))
+    return next((str(line["error"]) for line in lines if line.get("error")), "")
 
 
 def named(tag: str) -> tuple[str, str]:

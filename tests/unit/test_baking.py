@@ -1,0 +1,70 @@
+"""Running bake: what is tried a second time, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tasks.core.bake import baking
+from tasks.core.bake.failing import Explained
+from tasks.core.errors import BuildFailed
+
+#: As an engine said it, but for shorter digests.
+RACE = (
+    'the build failed: failed to prepare extraction snapshot "extract-478265516-wGK_ sha256:583a": '
+    "parent snapshot sha256:78bf does not exist: not found"
+)
+OTHER = "the build failed at [final 2/2] RUN false: exit code: 1"
+
+
+class Recording:
+    """What a record is told."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.failures: list[str] = []
+        recordings.append(self)
+
+    def failed(self, failure: object, message: str) -> None:
+        self.failures.append(message)
+
+
+recordings: list[Recording] = []
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """How each build ends, "" without a failure; those that ran are taken out."""
+    outcomes: list[str] = []
+    monkeypatch.setattr(baking, "Recording", Recording)
+    monkeypatch.setattr(
+        baking, "_broken", lambda *_: (said := outcomes.pop(0)) and Explained(BuildFailed(said))
+    )
+    yield outcomes
+    recordings.clear()
+
+
+def run() -> None:
+    nothing = cast("Any", SimpleNamespace())
+    baking.run(nothing, nothing, (), nothing, nothing, platforms=(), no_cache=False, kept=False)
+
+
+def test_a_layer_that_the_engine_lost_is_built_once_more(
+    builds: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    builds += [RACE, OTHER, "never asked"]
+    with pytest.raises(BuildFailed, match="RUN false"):
+        run()
+    assert builds == ["never asked"]
+    assert recordings[0].failures == [OTHER]
+    assert "the engine lost a layer" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("outcomes", "left"), [([RACE, RACE, ""], 1), ([OTHER, ""], 1)])
+def test_nothing_is_tried_for_ever(builds: list[str], outcomes: list[str], left: int) -> None:
+    builds += outcomes
+    with pytest.raises(BuildFailed):
+        run()
+    assert len(builds) == left
