@@ -8,6 +8,7 @@ export default defineConfig({
     execArgv: ["--liftoff-only"],
     // A builder shares its processors with other steps; what hangs is found all the same.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     coverage: {
       include: ["src/**/*.ts", "scripts/**/*.mjs"],
       // Processes of their own: the integration tests start them for real.

@@ -35,6 +35,7 @@ TEXTS = {
 #: Under emulation tests take long: file, text, and what it becomes so that none runs out of time.
 PATIENCE = (
     ("backend/vitest.config.ts", "testTimeout: 60_000,", "testTimeout: 900_000,"),
+    ("backend/vitest.config.ts", "hookTimeout: 60_000,", "hookTimeout: 900_000,"),
     ("frontend/vite.config.ts", "testTimeout: 30_000,", "testTimeout: 900_000,"),
     ("frontend/src/test/setup.ts", "import { cleanup }", "import { cleanup, configure }"),
     (

@@ -77,14 +77,20 @@ def run(
     Archives go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
-    started = monotonic()
-    recording = Recording(session, definition, plan, no_cache=no_cache)
-    why = _broken(session, definition, argv, plan, platforms)
-    if why is not None and exporting.is_race(str(why.error)):
-        process.note("the engine lost a layer while it unpacked the image; building once more …")
+
+    def attempt() -> tuple[Recording, Explained | None]:
+        recording = Recording(session, definition, plan, no_cache=no_cache)
         why = _broken(session, definition, argv, plan, platforms)
+        if why is not None:
+            recording.failed(why.failure, str(why.error))
+        return recording, why
+
+    started = monotonic()
+    recording, why = attempt()
+    if why is not None and why.failure is not None and exporting.is_race(why.failure.reason):
+        process.note(f"{exporting.RACE}: building once more …")
+        recording, why = attempt()
     if why is not None:
-        recording.failed(why.failure, str(why.error))
         raise why.error
     told = json.loads(metadata.read_text())
     exported = dict(_taken_in(session, definition, plan, kept=kept))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tasks.core import untrusted
+from tasks.core import process, untrusted
 from tasks.core.errors import BuildFailed, OutOfReach
 from tasks.core.provision.registry import platform_name
 from tasks.core.untrusted import Malformed
@@ -34,6 +34,8 @@ LOAD_SECONDS = 1800
 DATE = "source-date-epoch"
 DATED = ("docker", "image", "local", "oci", "registry", "tar")
 MAX_JSON_BYTES = 4 * 2**20
+#: What is said before something is tried once more, see `is_race`.
+RACE = "the engine lost a layer while it unpacked the image"
 _RACE = re.compile(r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist")
 
 
@@ -112,6 +114,7 @@ def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
     client.api.timeout = LOAD_SECONDS  # it says nothing while it unpacks
     problem = _refusal(client, exported.archive)
     if is_race(problem):
+        process.note(f"{RACE}: loading {exported.target} once more …")
         problem = _refusal(client, exported.archive)
     if problem:
         raise OutOfReach(f"{exported.target}: the engine does not take the image: {problem}")
