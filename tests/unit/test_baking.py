@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from tasks.core.bake import baking
+from tasks.core import process
+from tasks.core.bake import baking, failing
 from tasks.core.bake.failing import Explained
 from tasks.core.errors import BuildFailed
 from tasks.core.journal.history import Failure
@@ -37,23 +38,24 @@ recordings: list[Recording] = []
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """How each build ends, "" without a failure; those that ran are taken out."""
+    """Why each build fails; those that ran are taken out."""
     outcomes: list[str] = []
     monkeypatch.setattr(baking, "Recording", Recording)
-    monkeypatch.setattr(baking, "_broken", lambda *_: explained(outcomes.pop(0)))
+    monkeypatch.setattr(process, "stream", lambda *_, **__: 1)
+    monkeypatch.setattr(failing, "explain", lambda *_: explained(outcomes.pop(0)))
     yield outcomes
     recordings.clear()
 
 
-def explained(reason: str) -> Explained | None:
+def explained(reason: str) -> Explained:
     # What a step printed is no reason to try again.
     failure = Failure("[final 2/2] RUN x", reason, (RACE,))
-    return Explained(BuildFailed(f"the build failed: {reason}"), failure) if reason else None
+    return Explained(BuildFailed(f"the build failed: {reason}"), failure)
 
 
 def run() -> None:
-    nothing = cast("Any", SimpleNamespace())
-    baking.run(nothing, nothing, (), nothing, nothing, platforms=(), no_cache=False, kept=False)
+    made: Any = SimpleNamespace(environment={}, root=None, settings={"BUILDER": ""}, overlay={})
+    baking.run(made, made, (), made, made, platforms=(), no_cache=False, kept=False)
 
 
 def test_a_layer_that_the_engine_lost_is_built_once_more(

@@ -77,19 +77,12 @@ def run(
     Archives go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
-
-    def attempt() -> tuple[Recording, Explained | None]:
-        recording = Recording(session, definition, plan, no_cache=no_cache)
-        why = _broken(session, definition, argv, plan, platforms)
-        if why is not None:
-            recording.failed(why.failure, str(why.error))
-        return recording, why
-
     started = monotonic()
-    recording, why = attempt()
+    asked = session, definition, argv, plan
+    recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     if why is not None and why.failure is not None and exporting.is_race(why.failure.reason):
         process.note(f"{exporting.RACE}: building once more …")
-        recording, why = attempt()
+        recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     if why is not None:
         raise why.error
     told = json.loads(metadata.read_text())
@@ -101,15 +94,18 @@ def run(
     return Build(made, took)
 
 
-def _broken(
+def _attempt(
     session: Session,
     definition: Definition,
     argv: Sequence[str],
     plan: Plan,
+    *,
     platforms: Sequence[str],
-) -> Explained | None:
-    """Run bake; why it failed, None if it did not."""
+    no_cache: bool,
+) -> tuple[Recording, Explained | None]:
+    """Run bake once; its record, and why it failed, which is recorded. None: it did not."""
     since = datetime.now(UTC)
+    recording = Recording(session, definition, plan, no_cache=no_cache)
     code = process.stream(
         argv,
         env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
@@ -117,8 +113,10 @@ def _broken(
         stdin=overlay.serialise(plan.overlay),
     )
     if code == 0:
-        return None
-    return failing.explain(session, definition, since, session.settings["BUILDER"], platforms)
+        return recording, None
+    why = failing.explain(session, definition, since, session.settings["BUILDER"], platforms)
+    recording.failed(why.failure, str(why.error))
+    return recording, why
 
 
 def _refs(metadata: Mapping[str, Any]) -> dict[str, str]:

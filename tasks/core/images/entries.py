@@ -43,28 +43,9 @@ class FileEntry:
     layer: int = -1
     found: tuple[object, ...] = ()
 
-    def in_layer(self, number: int) -> FileEntry:
-        """The same in the layer ``number``; `replace` would take four times as long."""
-        return FileEntry(
-            self.path,
-            self.kind,
-            self.mode,
-            self.uid,
-            self.gid,
-            self.size_bytes,
-            self.link,
-            self.has_capabilities,
-            self.modified,
-            number,
-            self.found,
-        )
-
     def finding(self, kind: type[T]) -> T | None:
         """What the inspector whose results are of ``kind`` found in the content, if anything."""
-        for each in self.found:
-            if isinstance(each, kind):
-                return each
-        return None
+        return next((each for each in self.found if isinstance(each, kind)), None)
 
 
 class Probe(Protocol):

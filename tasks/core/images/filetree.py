@@ -105,7 +105,7 @@ class _Tree:
                 self._remove(entry)
         for entry in entries:
             if entry.path and not is_whiteout(entry):
-                self._put(entry.in_layer(number))
+                self._put(replace(entry, layer=number))
 
     def flat(self) -> Iterator[tuple[str, FileEntry]]:
         """All entries by path, folders before what is in them."""
@@ -151,7 +151,7 @@ class _Tree:
 
     def _folder(self, path: str, layer: int) -> _Node:
         """The folder an entry goes into, through links as the engine does; made if missing."""
-        found = self._plain(path) or self._find(path)
+        found = self._find(path)
         if found is not None and _is_folder(found.entry):
             return found
         node, words = self._root, path.split("/")
@@ -169,15 +169,6 @@ class _Tree:
                 self._charge(NODE_BYTES + len(below.entry.path))
                 node.children[word] = below
             node = below
-        return node
-
-    def _plain(self, path: str) -> _Node | None:
-        """The node of a path that goes through nothing but folders; None: `_find` has to look."""
-        node: _Node | None = self._root
-        for word in path.split("/") if path else ():
-            node = node.children.get(word) if node else None
-            if node is None or node.entry.kind is not Kind.DIRECTORY:
-                return None
         return node
 
     def _find(self, path: str, *, last: bool = True) -> _Node | None:

@@ -5,6 +5,7 @@ Each check gives a line for everything that is wrong; they start no container.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tasks.core.images import accounts, filetree
@@ -294,11 +295,5 @@ def _below(path: str, folders: Sequence[str]) -> bool:
 
 def _absolute(path: str, link: str) -> str:
     """Where a link points to by its text, without a leading slash."""
-    words = link.split("/") if link.startswith("/") else [*path.split("/")[:-1], *link.split("/")]
-    found: list[str] = []
-    for word in words:
-        if word == "..":
-            found = found[:-1]
-        elif word not in ("", "."):
-            found.append(word)
-    return "/".join(found)
+    folder = posixpath.dirname(path)
+    return posixpath.normpath(posixpath.join("/", folder, link)).strip("/")
