@@ -95,7 +95,7 @@ def test_every_scenario_is_measured_in_a_copy(repository: Path, client: DockerCl
         "source": [(2, 3)] * 2,
         "dependency": [(0, 3)] * 2,
         "cold": [(0, 3)] * 2,
-    }
+    }, ran.err
     changed = {one["scenario"]: one["changed"] for one in subject["scenarios"]}
     assert changed["source"] == "app/app.py"
     assert changed["dependency"] == "app/requirements.txt"

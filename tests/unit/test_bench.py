@@ -8,14 +8,14 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bench import edits, measuring, report
 from bench.cases import SERVICES, Case, chosen, every
 from bench.measuring import Job, Timing, plan, remaining_seconds
-from tasks.core.errors import UsageError
+from tasks.core.errors import BuildFailed, UsageError
 from tasks.core.rebuilds.edits import PACKAGES
 from tasks.core.session import ROOT
 
@@ -121,6 +121,22 @@ def test_a_build_that_took_long_enough_is_stopped(
     [row] = report.rows([*done, timing])
     assert re.search(r"\| > [0-9.]+ s \|", report.table([row]))
     assert report.stored(_written(tmp_path, row), CASES)[0][0].stopped
+
+
+def test_a_build_that_was_made_twice_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    changed: list[str] = []
+    edit = cast("Any", lambda *words: changed.append(words[-1]))
+    job = Job(replace(BY_NAME["source"], edit=edit), "backend", "b", 1)
+    seconds = [None, 2.0]
+    monkeypatch.setattr(measuring, "_build", lambda *_: seconds.pop(0))
+    assert measuring._counting(tmp_path, job, 0, "mark") == Timing(job, 2.0)
+    assert changed == ["mark.1"]
+    seconds += [None] * 4
+    with pytest.raises(BuildFailed, match="3 times in a row"):
+        measuring._counting(tmp_path, job, 0, "mark")
+    assert len(seconds) == 1
 
 
 def _written(folder: Path, row: report.Row) -> Path:

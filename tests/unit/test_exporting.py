@@ -210,9 +210,9 @@ class Losing(Engine):
 RACE_ENDS = '"extract-4 sha256:583a": parent snapshot sha256:78bf does not exist: not found'
 
 
-def load(tmp_path: Path, engine: Engine, *tags: str) -> str:
+def load(tmp_path: Path, engine: Engine, *tags: str, again: bool = False) -> str:
     exported = exporting.collect("app", [single(tmp_path / "a.tar", "linux/amd64")[0]])
-    exporting.load(cast("DockerClient", engine), exported, tags)
+    assert exporting.load(cast("DockerClient", engine), exported, tags) is again
     return exported.digest
 
 
@@ -232,7 +232,7 @@ def test_an_engine_that_does_not_take_it(tmp_path: Path) -> None:
 def test_a_layer_that_the_engine_lost_is_loaded_once_more(tmp_path: Path) -> None:
     lost = {"error": f"failed to prepare extraction snapshot {RACE_ENDS}"}
     engine = Losing(lost, Engine({"stream": "Loaded image: app:1"}))
-    digest = load(tmp_path, engine, "app:1")
+    digest = load(tmp_path, engine, "app:1", again=True)
     assert engine.tagged == [(digest, "app", "1")]
     with pytest.raises(OutOfReach, match="does not take the image: failed to prepare"):
         load(tmp_path, Losing(lost, Engine(lost)), "app:1")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tasks.core import filling
+from tasks.core.bake.baking import Build, Built
 from tasks.core.bake.definitions import Target
-from tasks.core.errors import UsageError
+from tasks.core.errors import BuildFailed, UsageError
+from tasks.core.journal.history import Step
+from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.verdicts import Severity, Status, Verdict
-from tasks.core.rebuilds import edits, plan, results, running, scratch, variants
+from tasks.core.rebuilds import edits, measure, plan, results, running, scratch, variants
+from tasks.core.rebuilds.measure import Taken
 from tasks.core.rebuilds.results import Measured, Results, Run, Size, Subject
 from tasks.core.render import progress
 from tasks.core.render import variants as table
@@ -351,6 +356,54 @@ def test_notices_appear_above_the_bar() -> None:
     assert terminal.getvalue().endswith(f"\r\x1b[Knotice\n{bar}")
     shown.end()
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+@dataclass
+class Repeating:
+    """Builds of which the first ones had a part done twice; what each found in its file."""
+
+    root: Path
+    times: int
+    seen: list[str] = field(default_factory=list)
+
+    def build(self, *_: object) -> Build:
+        self.seen.append((self.root / "app.py").read_text())
+        step = Step("sha256:1", "[1/1] COPY app.py /", cached=False, seconds=0.1)
+        built = Built("app-optimized", (), "", 0.1, (step,))
+        return Build((built,), 0.1, repeated=len(self.seen) <= self.times)
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Taken:
+    (tmp_path / "app.py").write_text("print()\n")
+    known: Any = SimpleNamespace(
+        root=tmp_path,
+        settings=SimpleNamespace(project="p"),
+        everything=lambda: SimpleNamespace(
+            targets={"app-optimized": SimpleNamespace(context=tmp_path)}
+        ),
+    )
+    return Taken(target("optimized"), known, Policy())
+
+
+def test_a_build_that_was_made_twice_does_not_count(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine = Repeating(taken.session.root, 2)
+    monkeypatch.setattr(measure, "builds", engine)
+    measure._one(taken, plan.Job("app-optimized", "source", 1), archived=False)
+    assert len(set(engine.seen)) == 3
+    (run,) = taken.runs["source"]
+    assert (run.cached, run.steps) == (0, 1)
+    assert "app-optimized: source, run 2 does not count" in capfd.readouterr().err
+
+
+def test_builds_are_not_repeated_for_ever(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Repeating(taken.session.root, 9)
+    monkeypatch.setattr(measure, "builds", engine)
+    with pytest.raises(BuildFailed, match="3 times in a row"):
+        measure._one(taken, plan.Job("app-optimized", "source", 1), archived=False)
+    assert len(engine.seen) == 3
 
 
 def subject(

@@ -50,10 +50,15 @@ class Built:
 
 @dataclass(frozen=True)
 class Build:
-    """One bake call: what it made and how long the whole took, in seconds."""
+    """One bake call: what it made and how long the whole took, in seconds.
+
+    ``repeated``: the engine lost a layer on the way, and a part was done once more. Its seconds and
+    what it found cached tell little then.
+    """
 
     targets: tuple[Built, ...]
     seconds: float
+    repeated: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -80,18 +85,19 @@ def run(
     started = monotonic()
     asked = session, definition, argv, plan
     recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
-    if why is not None and why.failure is not None and exporting.is_race(why.failure.reason):
+    repeated = bool(why and why.failure and exporting.is_race(why.failure.reason))
+    if repeated:
         process.note(f"{exporting.RACE}: building once more …")
         recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     if why is not None:
         raise why.error
     told = json.loads(metadata.read_text())
-    exported = dict(_taken_in(session, definition, plan, kept=kept))
+    exported, reloaded = _taken_in(session, definition, plan, kept=kept)
     took = monotonic() - started
     traces = history.traces(session.engine, _refs(told))
     made = tuple(_results(definition, plan, told, exported, traces))
     recording.done({one.target: _made(one) for one in made}, traces)
-    return Build(made, took)
+    return Build(made, took, repeated=repeated or reloaded)
 
 
 def _attempt(
@@ -137,18 +143,24 @@ def _made(built: Built) -> Made:
 
 def _taken_in(
     session: Session, definition: Definition, plan: Plan, *, kept: bool
-) -> Iterator[tuple[str, Exported]]:
-    """Take the archives into the engine; nothing to do for images that are in it already."""
+) -> tuple[dict[str, Exported], bool]:
+    """Take the archives into the engine; nothing to do for images that are in it already.
+
+    Returns them by target, and whether one had to be loaded again.
+    """
+    found: dict[str, Exported] = {}
+    reloaded = False
     if not plan.archives:
-        return
+        return found, reloaded
     with closing(daemon.connect(session.engine)) as client:
         for target, archives in plan.archives.items():
             tags = definition.targets[target].tags
             exported = exporting.collect(target, archives)
             if not kept:
                 process.note(f"taking {target} into the engine …")
-                exporting.load(client, exported, tags)
-            yield target, exported
+                reloaded |= exporting.load(client, exported, tags)
+            found[target] = exported
+    return found, reloaded
 
 
 def _results(

@@ -106,20 +106,23 @@ def collect(target: str, archives: Sequence[Path]) -> Exported:
     return Exported(target, digest, whole, images)
 
 
-def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> None:
+def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> bool:
     """Take an archive into the engine under ``tags``. Needs the containerd image store.
 
-    Raises OutOfReach with the engine's words when it refuses.
+    Returns whether it had to be tried again. Raises OutOfReach with the engine's words when it
+    refuses.
     """
     client.api.timeout = LOAD_SECONDS  # it says nothing while it unpacks
     problem = _refusal(client, exported.archive)
-    if is_race(problem):
+    again = is_race(problem)
+    if again:
         process.note(f"{RACE}: loading {exported.target} once more …")
         problem = _refusal(client, exported.archive)
     if problem:
         raise OutOfReach(f"{exported.target}: the engine does not take the image: {problem}")
     for tag in tags:
         client.api.tag(exported.digest, *named(tag))
+    return again
 
 
 def is_race(said: str) -> bool:

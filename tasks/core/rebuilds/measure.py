@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from tasks.core import daemon, process
-from tasks.core.bake import builds
+from tasks.core.bake import builds, exporting
 from tasks.core.bake.builds import Wish
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import BuildFailed, SlipwayError, UsageError
@@ -26,6 +26,8 @@ from tasks.core.verifying import catalogue, policyfile
 
 #: Their images travel as archives, see ``exporting``; so they do here.
 ARCHIVED = ("multiarch", "optimized")
+#: How often a build is made until the engine loses no layer on the way.
+ATTEMPTS = 3
 NOTHING_RAN = "no step ran anew: the change reaches none of them"
 
 
@@ -106,30 +108,41 @@ def described(job: Job) -> str:
 
 def _one(one: Taken, job: Job, archived: bool) -> None:
     """Make one build. What it is about is changed before the clock starts."""
-    if job.run is not None and job.scenario in (SOURCE, DEPENDENCY):
-        _change(one, job)
-        if job.scenario in one.reasons:
-            return
+    changes = job.run is not None and job.scenario in (SOURCE, DEPENDENCY)
     cold = job.scenario == COLD and job.run is not None
-    run = _timed(one, Wish(no_cache=cold, archived=archived, platforms=_platforms(one)))
-    if job.run is None:
-        one.sizes = _sizes(one)
-        return
-    one.runs.setdefault(job.scenario, []).append(run)
+    for attempt in range(ATTEMPTS):
+        if changes:
+            _change(one, job, attempt)
+            if job.scenario in one.reasons:
+                return
+        run = _timed(one, Wish(no_cache=cold, archived=archived, platforms=_platforms(one)))
+        if job.run is None:
+            one.sizes = _sizes(one)
+            return
+        if run is not None:
+            one.runs.setdefault(job.scenario, []).append(run)
+            return
+        process.note(f"{described(job)} does not count: a part of it was done twice")
+    raise BuildFailed(f"{job.target}: {exporting.RACE}, {ATTEMPTS} times in a row")
 
 
-def _timed(one: Taken, wish: Wish) -> Run:
-    """From nothing known to the image in the engine, as its task goes about it."""
+def _timed(one: Taken, wish: Wish) -> Run | None:
+    """From nothing known to the image in the engine, as its task goes about it.
+
+    None where a part was done twice: the second time tells what a cache does, not the change.
+    """
     started = monotonic()
     made = builds.build(one.session, [one.target.name], wish)
     seconds = monotonic() - started
     if made is None or not made.targets:
         raise BuildFailed(f"{one.target.name}: nothing was built")
     one.platforms = made.targets[-1].platforms
+    if made.repeated:
+        return None
     return Run(round(seconds, 3), len(made.steps), sum(step.cached for step in made.steps))
 
 
-def _change(one: Taken, job: Job) -> None:
+def _change(one: Taken, job: Job, attempt: int) -> None:
     """Change the copy; where nothing is known that could be changed, the reason is noted."""
     root, context = one.session.root, _context(one)
     source = job.scenario == SOURCE
@@ -141,7 +154,7 @@ def _change(one: Taken, job: Job) -> None:
         what = "no source file" if source else "no file that names dependencies"
         one.reasons[job.scenario] = f"{what} was found; name one by {key} in the policy"
         return
-    mark = f"{one.session.settings.project} {job.run}"
+    mark = f"{one.session.settings.project} {job.run}.{attempt}"
     if source:
         edits.change_source(context / path, one.policy.source_text or "", mark)
     else:
