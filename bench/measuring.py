@@ -15,7 +15,7 @@ from time import monotonic
 from bench import edits
 from bench.cases import Case, Side
 from tasks.core import process, settings
-from tasks.core.bake import builds, exporting
+from tasks.core.bake import builds, loading
 from tasks.core.bake.builds import Wish
 from tasks.core.errors import BuildFailed
 from tasks.core.rebuilds import scratch
@@ -129,7 +129,7 @@ def _counting(root: Path, job: Job, enough_seconds: float, mark: str) -> Timing:
         timing = _timed(root, job, enough_seconds)
         if timing is not None:
             return timing
-    raise BuildFailed(f"{described(job)}: {exporting.RACE}, {ATTEMPTS} times in a row")
+    raise BuildFailed(f"{described(job)}: {loading.RACE}, {ATTEMPTS} times in a row")
 
 
 class _Enough(KeyboardInterrupt):

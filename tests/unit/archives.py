@@ -9,6 +9,7 @@ import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 OCI = "application/vnd.oci.image"
@@ -90,6 +91,13 @@ class Layout:
         stored = {f"blobs/{key.replace(':', '/')}": self.blobs[key] for key in sorted(self.blobs)}
         index = encoded({"schemaVersion": 2, "manifests": list(manifests)})
         return {**stored, "index.json": index, "oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
+
+    def write(self, folder: Path, *manifests: Mapping[str, Any]) -> Path:
+        """Write the layout as a folder, beside what is in there already."""
+        for name, content in self.files(manifests).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        return folder
 
 
 def single(**options: Any) -> bytes:

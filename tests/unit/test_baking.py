@@ -54,7 +54,9 @@ def explained(reason: str) -> Explained:
 
 
 def run() -> None:
-    made: Any = SimpleNamespace(environment={}, root=None, settings={"BUILDER": ""}, overlay={})
+    made: Any = SimpleNamespace(
+        environment={}, root=None, settings={"BUILDER": ""}, overlay={}, layouts={}
+    )
     baking.run(made, made, (), made, made, platforms=(), no_cache=False, kept=False)
 
 

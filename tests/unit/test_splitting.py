@@ -42,17 +42,18 @@ def test_one_node_builds_each_target_whole() -> None:
     made = plan("app", "tool")
     assert made.names == ("app", "tool")
     assert made.split == {}
-    assert made.archives == {
-        "app": (FOLDER / "app.part.tar",),
-        "tool": (FOLDER / "tool.part.tar",),
+    assert made.layouts == {
+        "app": (FOLDER / "app",),
+        "tool": (FOLDER / "tool",),
     }
-    archive = {
+    layout = {
         "type": "oci",
-        "dest": str(FOLDER / "app.part.tar"),
+        "tar": "false",
+        "dest": str(FOLDER / "app"),
         "rewrite-timestamp": "true",
         "source-date-epoch": "86400",
     }
-    assert outputs(made)["app"] == [archive]
+    assert outputs(made)["app"] == [layout]
     assert outputs(made)["plain"] is None
 
 
@@ -61,12 +62,12 @@ def test_several_nodes_build_one_target_a_platform() -> None:
     assert made.names == (*PARTS, "tool")
     assert made.parts("app") == PARTS
     assert made.parts("tool") == ("tool",)
-    assert [path.name for path in made.archives["app"]] == [f"{part}.part.tar" for part in PARTS]
+    assert [path.name for path in made.layouts["app"]] == list(PARTS)
     entries = made.overlay["target"]
-    for part, platform, archive in zip(PARTS, THREE, made.archives["app"], strict=True):
+    for part, platform, layout in zip(PARTS, THREE, made.layouts["app"], strict=True):
         assert entries[part]["inherits"] == ["app"]
         assert entries[part]["platforms"] == [platform]
-        assert entries[part]["output"][0]["dest"] == str(archive)
+        assert entries[part]["output"][0]["dest"] == str(layout)
     assert "output" not in entries["app"], "nobody asks for the whole"
     assert entries["app"]["labels"] == {"dev.slipway.project": "shop"}, "what the parts inherit"
 
@@ -80,7 +81,7 @@ def test_platforms_of_the_settings_are_for_targets_that_name_none() -> None:
 def test_what_is_not_archived_goes_to_the_exporter_dated() -> None:
     made = plan("app", "plain", archived=False, nodes=2)
     assert made.names == ("app", "plain")
-    assert (made.archives, made.split) == ({}, {})
+    assert (made.layouts, made.split) == ({}, {})
     dated = [{"type": "docker", "source-date-epoch": "86400"}]
     assert outputs(made) == {"app": dated, "plain": dated, "tool": None}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,12 @@ from time import monotonic
 from typing import Any
 
 from tasks.core import daemon, process
-from tasks.core.bake import exporting, failing, overlay
+from tasks.core.bake import exporting, failing, layouts, loading, overlay
 from tasks.core.bake.definitions import Definition
 from tasks.core.bake.exporting import Exported, PlatformImage
 from tasks.core.bake.failing import Explained
 from tasks.core.bake.splitting import Plan
+from tasks.core.errors import SlipwayError
 from tasks.core.journal import history
 from tasks.core.journal.history import Step, Trace
 from tasks.core.journal.recording import Made, Recording
@@ -38,7 +40,7 @@ class Built:
     steps: tuple[Step, ...]
     images: tuple[PlatformImage, ...] = ()
     #: Where it lies, if it was to be kept.
-    archive: Path | None = None
+    layout: Path | None = None
     #: The platforms that the bake file names.
     platforms: tuple[str, ...] = ()
 
@@ -79,15 +81,15 @@ def run(
 ) -> Build:
     """Run ``argv``, which builds ``plan`` and writes ``metadata``; a failure is recorded too.
 
-    Archives go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
+    Layouts go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
     started = monotonic()
     asked = session, definition, argv, plan
     recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
-    repeated = bool(why and why.failure and exporting.is_race(why.failure.reason))
+    repeated = bool(why and why.failure and loading.is_race(why.failure.reason))
     if repeated:
-        process.note(f"{exporting.RACE}: building once more …")
+        process.note(f"{loading.RACE}: building once more …")
         recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     if why is not None:
         raise why.error
@@ -112,6 +114,8 @@ def _attempt(
     """Run bake once; its record, and why it failed, which is recorded. None: it did not."""
     since = datetime.now(UTC)
     recording = Recording(session, definition, plan, no_cache=no_cache)
+    for layout in _layouts(plan):
+        layouts.prepare(layout)
     code = process.stream(
         argv,
         env={**session.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
@@ -141,26 +145,43 @@ def _made(built: Built) -> Made:
     return Made(built.digest, built.seconds, tuple(images))
 
 
+def _layouts(plan: Plan) -> Iterator[Path]:
+    return (layout for parts in plan.layouts.values() for layout in parts)
+
+
 def _taken_in(
     session: Session, definition: Definition, plan: Plan, *, kept: bool
 ) -> tuple[dict[str, Exported], bool]:
-    """Take the archives into the engine; nothing to do for images that are in it already.
+    """Take the layouts into the engine; nothing to do for images that are in it already.
 
-    Returns them by target, and whether one had to be loaded again.
+    Returns them by target, and whether one had to be loaded again. A layout that is not taken is
+    removed: something may be wrong with what was kept in it.
     """
     found: dict[str, Exported] = {}
     reloaded = False
-    if not plan.archives:
+    if not plan.layouts:
         return found, reloaded
     with closing(daemon.connect(session.engine)) as client:
-        for target, archives in plan.archives.items():
-            tags = definition.targets[target].tags
-            exported = exporting.collect(target, archives)
-            if not kept:
-                process.note(f"taking {target} into the engine …")
-                reloaded |= exporting.load(client, exported, tags)
-            found[target] = exported
+        for target, parts in plan.layouts.items():
+            with _removed_if_refused(parts):
+                found[target] = exporting.collect(target, parts)
+                if not kept:
+                    process.note(f"taking {target} into the engine …")
+                    tags = definition.targets[target].tags
+                    reloaded |= loading.load(client, found[target], tags)
+            for layout in {*parts, found[target].layout}:
+                layouts.prune(layout)
     return found, reloaded
+
+
+@contextmanager
+def _removed_if_refused(parts: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except SlipwayError:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def _results(
@@ -186,6 +207,6 @@ def _results(
                 history.made_for(plan.platforms.get(name), traces[name].steps) for name in parts
             ),
             images=arrived.images if arrived else (),
-            archive=arrived.archive if arrived else None,
+            layout=arrived.layout if arrived else None,
             platforms=definition.targets[target].platforms,
         )

@@ -15,6 +15,7 @@ from tasks.core.bake import (
     buildx,
     caching,
     definitions,
+    layouts,
     needs,
     overlay,
     preflight,
@@ -34,7 +35,7 @@ from tasks.core.session import Session
 class Wish:
     """How to build: targets narrowed to ``patterns``, without cache, pushed by buildx itself.
 
-    ``archived``: the images travel to the engine as OCI archives, see ``exporting``; such images
+    ``archived``: the images travel to the engine as OCI layouts, see ``exporting``; such images
     are pushed later, when they are proven. ``platforms`` are for targets that name none.
     """
 
@@ -43,7 +44,7 @@ class Wish:
     push: bool = False
     archived: bool = False
     platforms: tuple[str, ...] = ()
-    #: A folder to leave the archives in, instead of taking them into the engine.
+    #: A folder to leave the layouts in, instead of taking them into the engine.
     keep: Path | None = None
 
 
@@ -69,14 +70,14 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     nodes = _checked(definition, wish, builder)
     given = gate.given(session, definition.targets.values())
     additions = _additions(session, definition, wish, given.contexts)
-    with _folder(wish) as folder:
+    with _folder() as folder, _layouts(session, wish, folder) as place:
         additions = needs.written(definition, additions, folder)
         additions = replace(additions, policies=gate.written(given.policies, folder))
         plan = splitting.plan(
             definition,
             wanted,
             additions,
-            folder,
+            place,
             archived=wish.archived,
             exporter="image" if wish.push else "docker",
             nodes=nodes,
@@ -92,7 +93,7 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             ),
             writable=(
                 *overlay.writable(plan.overlay),
-                *((str(folder),) if wish.archived else ()),
+                *((str(place),) if wish.archived else ()),
             ),
             no_cache=wish.no_cache,
             to=None if wish.archived else "push" if wish.push else "load",
@@ -116,13 +117,20 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
 
 
 @contextmanager
-def _folder(wish: Wish) -> Iterator[Path]:
-    """Where archives go: the folder they are wanted in, or one that is gone afterwards."""
-    if wish.keep is not None:
-        yield wish.keep
-        return
+def _folder() -> Iterator[Path]:
+    """A folder for what bake reads and tells, that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="slipway-") as name:
         yield Path(name)
+
+
+@contextmanager
+def _layouts(session: Session, wish: Wish, folder: Path) -> Iterator[Path]:
+    """Where layouts go: the folder they are wanted in, or one that stays for the next build."""
+    if wish.keep is not None or session.dry or not wish.archived:
+        yield wish.keep or folder
+        return
+    with layouts.kept(session.root, folder) as place:
+        yield place
 
 
 def _builder(session: Session) -> Builder | None:

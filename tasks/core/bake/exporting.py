@@ -1,42 +1,32 @@
-"""Images on their way from BuildKit into the engine: as OCI archives, whose bits stay as they are.
+"""Images on their way from BuildKit into the engine: as OCI layouts, whose bits stay as they are.
 
 Only this exporter leaves no file a date after the commit's (`rewrite-timestamp`), so that building
 one commit twice from nothing gives one digest; and it works with every builder: an image of several
-platforms may come from several machines, as one archive each, and is put together here.
+platforms may come from several machines, as one layout each, and is put together here.
+
+A layout is a folder, and stays for the next build, see ``layouts``: what is in it already, the base
+above all, is not sent again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import re
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
-from tasks.core import process, untrusted
-from tasks.core.errors import BuildFailed, OutOfReach
+from tasks.core import untrusted
+from tasks.core.bake import layouts
+from tasks.core.bake.layouts import INDEX, MANIFEST
+from tasks.core.errors import BuildFailed
 from tasks.core.provision.registry import platform_name
 from tasks.core.untrusted import Malformed
 
-if TYPE_CHECKING:
-    from docker import DockerClient
-
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-BLOBS = "blobs/sha256/"
-LOAD_SECONDS = 1800
 #: What an exporter calls the date of what it writes, in seconds since 1970; and those that know it.
 DATE = "source-date-epoch"
 DATED = ("docker", "image", "local", "oci", "registry", "tar")
-MAX_JSON_BYTES = 4 * 2**20
-#: What is said before something is tried once more, see `is_race`.
-RACE = "the engine lost a layer while it unpacked the image"
-_RACE = re.compile(r"failed to prepare extraction snapshot .*: parent snapshot \S+ does not exist")
 
 
 @dataclass(frozen=True)
@@ -50,17 +40,18 @@ class PlatformImage:
 
 @dataclass(frozen=True)
 class Exported:
-    """The image of a target as it left BuildKit: its digest, and where the archive lies."""
+    """The image of a target as it left BuildKit: its digest, and the layout that holds it."""
 
     target: str
     digest: str
-    archive: Path
+    layout: Path
     images: tuple[PlatformImage, ...]
 
 
-def output(archive: Path, epoch: int) -> dict[str, str]:
-    """The bake output that writes an image to ``archive``; no date in it is after ``epoch``."""
-    return {"type": "oci", "dest": str(archive), "rewrite-timestamp": "true", DATE: str(epoch)}
+def output(layout: Path, epoch: int) -> dict[str, str]:
+    """The bake output that writes an image to ``layout``; no date in it is after ``epoch``."""
+    place = {"type": "oci", "tar": "false", "dest": str(layout)}
+    return {**place, "rewrite-timestamp": "true", DATE: str(epoch)}
 
 
 def dated(given: Sequence[Any], kind: str, epoch: int) -> list[Any]:
@@ -87,58 +78,20 @@ def _adds(given: Sequence[Mapping[str, Any]], kind: str) -> bool:
     return not loads and all(one.get("type") in to_elsewhere for one in given)
 
 
-def collect(target: str, archives: Sequence[Path]) -> Exported:
-    """The image of ``target`` from its archives: one, or one for each platform.
+def collect(target: str, parts: Sequence[Path]) -> Exported:
+    """The image of ``target`` from its layouts: one, or one for each platform.
 
-    Raises BuildFailed for an archive that BuildKit did not finish.
+    Raises BuildFailed for a layout that BuildKit did not finish.
     """
     try:
-        if len(archives) == 1:
-            whole = archives[0]
-            digest = _digest_of(whole)
-        else:
-            whole = archives[0].with_name(f"{target}.tar")
-            digest = _join(archives, whole)
-        with tarfile.open(whole, "r:") as opened:
-            images = tuple(_images(opened))
-    except (tarfile.TarError, OSError, Malformed, KeyError) as error:
-        raise BuildFailed(f"{target}: the archive of the build is damaged: {error}") from None
+        whole = parts[0]
+        if len(parts) > 1:
+            whole = _join(parts, whole.with_name(target))
+        digest = _digest_of(whole)
+        images = tuple(_images(whole))
+    except (OSError, Malformed) as error:
+        raise BuildFailed(f"{target}: what the build wrote is damaged: {error}") from None
     return Exported(target, digest, whole, images)
-
-
-def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> bool:
-    """Take an archive into the engine under ``tags``. Needs the containerd image store.
-
-    Returns whether it had to be tried again. Raises OutOfReach with the engine's words when it
-    refuses.
-    """
-    client.api.timeout = LOAD_SECONDS  # it says nothing while it unpacks
-    problem = _refusal(client, exported.archive)
-    again = is_race(problem)
-    if again:
-        process.note(f"{RACE}: loading {exported.target} once more …")
-        problem = _refusal(client, exported.archive)
-    if problem:
-        raise OutOfReach(f"{exported.target}: the engine does not take the image: {problem}")
-    for tag in tags:
-        client.api.tag(exported.digest, *named(tag))
-    return again
-
-
-def is_race(said: str) -> bool:
-    """Whether an engine says that it lost a layer while it unpacked an image.
-
-    The containerd image store does that now and then, and not twice (moby/buildkit#6521).
-    """
-    return _RACE.search(said) is not None
-
-
-def _refusal(client: DockerClient, archive: Path) -> str:
-    """Why the engine does not take an archive; "" if it did."""
-    with archive.open("rb") as file:
-        said = list(client.api.load_image(file, quiet=True))
-    lines = (line for line in said if isinstance(line, dict))
-    return next((str(line["error"]) for line in lines if line.get("error")), "")
 
 
 def named(tag: str) -> tuple[str, str]:
@@ -147,114 +100,65 @@ def named(tag: str) -> tuple[str, str]:
     return (name, label) if colon and "/" not in label else (tag, "latest")
 
 
-def _join(archives: Sequence[Path], destination: Path) -> str:
-    """Put images of single platforms together to one; returns the digest of its index.
+def _join(parts: Sequence[Path], destination: Path) -> Path:
+    """Put images of single platforms together to one; returns ``destination``.
 
-    The manifests keep their bytes and the order of ``archives``; attestations come along.
+    The manifests keep their bytes and the order of ``parts``; attestations come along. Without a
+    name: the tags are put on once it is in the engine.
     """
-    with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(tarfile.open(path, "r:")) for path in archives]
-        manifests = [entry for archive in opened for entry in _manifests(archive)]
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
-        content = json.dumps(index, separators=(",", ":")).encode()
-        with tarfile.open(destination, "w") as joined:
-            _copy_blobs(opened, joined)
-            return _add_index(joined, content)
+    layouts.prepare(destination)
+    for part in parts:
+        for digest in layouts.blobs(part, layouts.top(part)):
+            layouts.link(part, destination, digest)
+    manifests = [entry for part in parts for entry in _manifests(part)]
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    content = json.dumps(index, separators=(",", ":")).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    layouts.write(destination, content, {"mediaType": INDEX, "digest": digest})
+    return destination
 
 
-def _digest_of(archive: Path) -> str:
-    """The digest of the one image in an archive: of its index, or of its only manifest."""
-    with tarfile.open(archive, "r:") as opened:
-        top = _json(opened, "index.json")
-    digests = {
-        untrusted.digest(entry.get("digest"), "index.json")
-        for entry in _mappings(top.get("manifests"), "index.json")
-    }
+def _digest_of(layout: Path) -> str:
+    """The digest of the one image in a layout: of its index, or of its only manifest."""
+    digests = {digest for digest, _ in layouts.entries(layouts.top(layout), "index.json")}
     if len(digests) != 1:
         raise Malformed(f"it holds {len(digests)} images where one was asked for")
     return digests.pop()
 
 
-def _images(archive: tarfile.TarFile) -> Iterator[PlatformImage]:
-    for entry in _manifests(archive):
+def _images(layout: Path) -> Iterator[PlatformImage]:
+    for entry in _manifests(layout):
         platform = platform_name(untrusted.mapping(entry.get("platform"), "platform"))
         if platform.startswith("unknown"):
             continue  # an attestation
         digest = untrusted.digest(entry.get("digest"), "a manifest")
-        manifest = _json(archive, _path(digest))
+        manifest = layouts.document(layout, digest)
         config = untrusted.mapping(manifest.get("config"), digest)
-        layers = _mappings(manifest.get("layers"), digest)
+        layers = layouts.mappings(manifest.get("layers"), digest)
         sizes = [untrusted.count(one.get("size"), digest) for one in (config, *layers)]
         yield PlatformImage(platform, digest, sum(sizes))
 
 
-def _manifests(archive: tarfile.TarFile) -> Iterator[Mapping[str, Any]]:
-    """The descriptors of an archive's images and attestations, each with its platform."""
+def _manifests(layout: Path) -> Iterator[Mapping[str, Any]]:
+    """The descriptors of a layout's images and attestations, each with its platform."""
     seen: set[str] = set()
-    for entry in _mappings(_json(archive, "index.json").get("manifests"), "index.json"):
-        digest = untrusted.digest(entry.get("digest"), "index.json")
+    for digest, entry in layouts.entries(layouts.top(layout), "index.json"):
         if digest in seen:
             continue  # listed once a tag
         seen.add(digest)
-        document = _json(archive, _path(digest))
+        document = layouts.document(layout, digest)
         if entry.get("mediaType") == INDEX:
-            yield from _mappings(document.get("manifests"), digest)
+            yield from layouts.mappings(document.get("manifests"), digest)
         else:
             yield {
                 "mediaType": entry.get("mediaType", MANIFEST),
                 "digest": digest,
                 "size": untrusted.count(entry.get("size"), "index.json"),
-                "platform": _platform(archive, document),
+                "platform": _platform(layout, document),
             }
 
 
-def _platform(archive: tarfile.TarFile, manifest: Mapping[str, Any]) -> dict[str, str]:
+def _platform(layout: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     described = untrusted.mapping(manifest.get("config"), "config of a manifest")
-    config = _json(archive, _path(untrusted.digest(described.get("digest"), "config")))
+    config = layouts.document(layout, untrusted.digest(described.get("digest"), "config"))
     return {key: str(config[key]) for key in ("architecture", "os", "variant") if config.get(key)}
-
-
-def _copy_blobs(archives: Sequence[tarfile.TarFile], joined: tarfile.TarFile) -> None:
-    seen: set[str] = set()
-    for archive in archives:
-        for member in archive:
-            if member.isfile() and member.name.startswith(BLOBS) and member.name not in seen:
-                seen.add(member.name)
-                joined.addfile(member, archive.extractfile(member))
-
-
-def _add_index(joined: tarfile.TarFile, content: bytes) -> str:
-    """Without a name: the tags are put on once it is in the engine."""
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    top = {
-        "schemaVersion": 2,
-        "mediaType": INDEX,
-        "manifests": [{"mediaType": INDEX, "digest": digest, "size": len(content)}],
-    }
-    files = {
-        _path(digest): content,
-        "index.json": json.dumps(top).encode(),
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-    }
-    for path, text in files.items():
-        member = tarfile.TarInfo(path)
-        member.size = len(text)
-        joined.addfile(member, io.BytesIO(text))
-    return digest
-
-
-def _json(archive: tarfile.TarFile, path: str) -> Mapping[str, Any]:
-    source: IO[bytes] | None = archive.extractfile(path)
-    if source is None or archive.getmember(path).size > MAX_JSON_BYTES:
-        raise Malformed(f"{path} is no JSON document")
-    return untrusted.mapping(untrusted.parse(source.read(), path), path)
-
-
-def _mappings(value: Any, where: str) -> list[Mapping[str, Any]]:
-    return [
-        untrusted.mapping(one, f"an entry of {where}") for one in untrusted.sequence(value, where)
-    ]
-
-
-def _path(digest: str) -> str:
-    return f"{BLOBS}{digest.removeprefix('sha256:')}"

@@ -1,4 +1,4 @@
-"""What one bake call is to build, and into which archives: whole targets, or one a platform."""
+"""What one bake call is to build, and into which layouts: whole targets, or one a platform."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tasks.core.bake.overlay import Additions
 
 @dataclass(frozen=True)
 class Plan:
-    """The targets to name to bake, the overlay, and by target the archives that will be there.
+    """The targets to name to bake, the overlay, and by target the layouts that will be there.
 
     ``platforms`` has the platform of each bake target that is built for one alone.
     """
 
     names: tuple[str, ...]
     overlay: Mapping[str, Any]
-    archives: Mapping[str, tuple[Path, ...]]
+    layouts: Mapping[str, tuple[Path, ...]]
     split: Mapping[str, tuple[str, ...]]
     platforms: Mapping[str, str] = field(default_factory=dict)
 
@@ -42,11 +42,11 @@ def plan(
     exporter: str = "docker",
     nodes: int = 1,
 ) -> Plan:
-    """Lay out the call for the targets ``wanted``: into archives in ``folder``, or to ``exporter``.
+    """Lay out the call for the targets ``wanted``: into layouts in ``folder``, or to ``exporter``.
 
     With several ``nodes`` buildx merges the platforms of an image in a registry only, under its
     tags, before anybody has proven it. So each platform becomes a target of its own, which buildx
-    gives to the node that does it, and the archives are joined here. ``additions`` may have a cache
+    gives to the node that does it, and the layouts are joined later. ``additions`` may have a cache
     for each of those under its own name, see ``part``.
     """
     platforms = {
@@ -67,12 +67,9 @@ def plan(
         for name, listed in platforms.items()
         if nodes > 1 and len(listed) > 1
     }
-    archives = {
-        name: tuple(folder / f"{each}.part.tar" for each in parts.get(name, (name,)))
-        for name in wanted
-    }
+    layouts = {name: tuple(folder / each for each in parts.get(name, (name,))) for name in wanted}
     whole = {
-        name: [exporting.output(archives[name][0], epochs[name])]
+        name: [exporting.output(layouts[name][0], epochs[name])]
         for name in wanted
         if name not in parts
     }
@@ -81,13 +78,13 @@ def plan(
         each: entry
         for name in parts
         for each, entry in _derived(
-            name, parts[name], archives[name], epochs[name], additions.caches
+            name, parts[name], layouts[name], epochs[name], additions.caches
         )
     }
     return Plan(
         names=tuple(each for name in wanted for each in parts.get(name, (name,))),
         overlay={"target": {**composed["target"], **derived}},
-        archives=archives,
+        layouts=layouts,
         split={name: tuple(each) for name, each in parts.items()},
         platforms={**alone, **{k: v for each in parts.values() for k, v in each.items()}},
     )
@@ -112,7 +109,7 @@ def _epoch(definition: Definition, name: str, additions: Additions) -> int:
 def _derived(
     target: str,
     parts: Mapping[str, str],
-    archives: Sequence[Path],
+    layouts: Sequence[Path],
     epoch: int,
     caches: Mapping[str, Cache],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -121,11 +118,11 @@ def _derived(
     Two that write to one cache overwrite each other: what names a cache of its own keeps it for
     its first platform alone.
     """
-    for at, ((name, platform), archive) in enumerate(zip(parts.items(), archives, strict=True)):
+    for at, ((name, platform), layout) in enumerate(zip(parts.items(), layouts, strict=True)):
         entry: dict[str, Any] = {
             "inherits": [target],
             "platforms": [platform],
-            "output": [exporting.output(archive, epoch)],
+            "output": [exporting.output(layout, epoch)],
         }
         cache = caches.get(name, Cache())
         if cache.sources:

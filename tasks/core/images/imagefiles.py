@@ -7,7 +7,7 @@ import itertools
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def open_archive(path: Path) -> Iterator[bytes]:
     if path.is_dir():
         if not (path / "index.json").is_file():
             raise UsageError(f"{path} is no OCI folder: it has no index.json")
-        return _folder(path)
+        return as_archive(path, _below(path))
     return _file(path) if is_plain(path) else _unpacked(path)
 
 
@@ -80,9 +80,12 @@ def _unpacked(path: Path) -> Iterator[bytes]:
         raise UsageError(f"the archive {path} cannot be decompressed: {error}") from None
 
 
-def _folder(folder: Path) -> Iterator[bytes]:
-    """The regular files below ``folder`` as a tar stream; links may lead anywhere: left out."""
-    for path in _below(folder):
+def as_archive(folder: Path, paths: Iterable[Path]) -> Iterator[bytes]:
+    """The regular files ``paths`` below ``folder`` as a tar stream.
+
+    Links may lead anywhere: left out. Raises OSError for a path that is not there.
+    """
+    for path in paths:
         status = path.lstat()
         if stat.S_ISREG(status.st_mode):
             member = tarfile.TarInfo(path.relative_to(folder).as_posix())

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from tasks.core import daemon, process
-from tasks.core.bake import builds, exporting
+from tasks.core.bake import builds, loading
 from tasks.core.bake.builds import Wish
 from tasks.core.bake.definitions import Target
 from tasks.core.errors import BuildFailed, SlipwayError, UsageError
@@ -123,7 +123,7 @@ def _one(one: Taken, job: Job, archived: bool) -> None:
             one.runs.setdefault(job.scenario, []).append(run)
             return
         process.note(f"{described(job)} does not count: a part of it was done twice")
-    raise BuildFailed(f"{job.target}: {exporting.RACE}, {ATTEMPTS} times in a row")
+    raise BuildFailed(f"{job.target}: {loading.RACE}, {ATTEMPTS} times in a row")
 
 
 def _timed(one: Taken, wish: Wish) -> Run | None:

@@ -90,8 +90,8 @@ def _differences(one: Built, other: Built) -> Iterator[Difference]:
 
 
 def _opened(built: Built) -> tuple[Contents, ...]:
-    assert built.archive is not None  # noqa: S101 - it was built to be kept
-    chunks = imagefiles.open_archive(built.archive)
+    assert built.layout is not None  # noqa: S101 - it was built to be kept
+    chunks = imagefiles.open_archive(built.layout)
     return contents.read(chunks, built.target, (DigestInspector(),))
 
 
