@@ -142,7 +142,9 @@ def test_damage_is_one_line(tmp_path: Path, damage: str) -> None:
     other, _ = single(tmp_path / "b", "linux/arm64")
     DAMAGES[damage](path)
     for parts in ([path],) if damage == "two images" else ([path], [path, other]):
-        with pytest.raises(BuildFailed, match=r"^app: what the build wrote is damaged: "):
+        with pytest.raises(
+            BuildFailed, match=r"^app: what the build wrote is damaged, build again: "
+        ):
             exporting.collect("app", parts)
 
 

@@ -179,9 +179,15 @@ def test_a_layer_that_the_engine_lost_is_loaded_once_more(place: Path) -> None:
         load(Engine(LOST), built(place, "two", engine))
 
 
-def test_a_blob_that_is_missing_is_damage(place: Path) -> None:
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_blob_that_went_bad_is_not_sent(place: Path, damage: str) -> None:
     engine = Engine()
     exported = built(place, "one", engine)
-    max((place / layouts.BLOBS).iterdir(), key=lambda path: path.stat().st_size).unlink()
-    with pytest.raises(BuildFailed, match=r"^app: what the build wrote is damaged: "):
+    blob = max((place / layouts.BLOBS).iterdir(), key=lambda path: path.stat().st_size)
+    if damage == "missing":
+        blob.unlink()
+    else:
+        blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    with pytest.raises(BuildFailed, match=r"^app: what the build wrote is damaged, build again: "):
         load(engine, exported)
+    assert engine.sent == []

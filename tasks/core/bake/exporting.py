@@ -90,7 +90,9 @@ def collect(target: str, parts: Sequence[Path]) -> Exported:
         digest = _digest_of(whole)
         images = tuple(_images(whole))
     except (OSError, Malformed) as error:
-        raise BuildFailed(f"{target}: what the build wrote is damaged: {error}") from None
+        raise BuildFailed(
+            f"{target}: what the build wrote is damaged, build again: {error}"
+        ) from None
     return Exported(target, digest, whole, images)
 
 

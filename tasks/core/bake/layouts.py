@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -73,6 +74,15 @@ def document(layout: Path, digest: str) -> Mapping[str, Any]:
 def path(layout: Path, digest: str) -> Path:
     """Where a blob lies. Raises Malformed for what is no digest: it could be any path."""
     return layout / f"{BLOBS}{untrusted.digest(digest, 'a blob').removeprefix('sha256:')}"
+
+
+def sound(layout: Path, digest: str) -> Path:
+    """Where a blob lies whose bytes are what its name says. Raises Malformed, or OSError."""
+    blob = path(layout, digest)
+    with blob.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != blob.name:
+            raise Malformed(f"the blob {digest} is not what its name says")
+    return blob
 
 
 def entries(told: Mapping[str, Any], where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -82,12 +82,14 @@ def _refusal(client: DockerClient, exported: Exported, held: Collection[str]) ->
     layout = exported.layout
     try:
         wanted = layouts.blobs(layout, layouts.top(layout))
-        paths = [layouts.path(layout, digest) for digest in wanted if digest not in held]
+        paths = [layouts.sound(layout, digest) for digest in wanted if digest not in held]
         stream = imagefiles.as_archive(
             layout, (layout / "oci-layout", layout / layouts.TOP, *paths)
         )
         said = list(client.api.load_image(stream, quiet=True))
     except (OSError, Malformed) as error:
-        raise BuildFailed(f"{exported.target}: what the build wrote is damaged: {error}") from None
+        raise BuildFailed(
+            f"{exported.target}: what the build wrote is damaged, build again: {error}"
+        ) from None
     lines = (line for line in said if isinstance(line, dict))
     return next((str(line["error"]) for line in lines if line.get("error")), "")
