@@ -39,7 +39,7 @@ def kept(root: Path, instead: Path) -> Iterator[Path]:
     folder = root / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
+        lock = folder.with_suffix(".lock").open("a")
     except OSError as error:
         process.note(f"layers are sent anew each time: {FOLDER}: {error.strerror}")
         yield instead
@@ -47,7 +47,7 @@ def kept(root: Path, instead: Path) -> Iterator[Path]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:  # another has it, or the file system knows no locks
             yield instead
             return
         yield folder
