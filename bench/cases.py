@@ -99,7 +99,7 @@ def every(native: str, platforms: tuple[str, ...]) -> tuple[Case, ...]:
             "emulation",
             f"emulated / cross-built, {foreign[0]} alone, cold",
             Side(edits.EMULATED, foreign, guess_seconds=240),
-            Side("multiarch", foreign, guess_seconds=45),
+            Side(edits.CROSS_BUILT, foreign, guess_seconds=40),
             limit=5,
             at_least=True,
             warmed=("b",),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tasks.core.rebuilds import edits
 
-EMULATED = "emulated"
+#: The two sides of one comparison: the same steps, as the target platform and as the builder's own.
+EMULATED, CROSS_BUILT = "emulated", "crossbuilt"
 
 #: Texts that a service shows or logs, and that no test is strict about: they reach the bundle, as
 #: a comment would not. Each stands on a line of its own.
@@ -48,12 +49,12 @@ PATIENCE = (
 _CACHE = re.compile(r"(--mount=type=cache,id=)([a-z-]+)-\$BUILDARCH")
 _INTEGRATION = re.compile(r"^ *--mount=type=bind,from=integration-test,.*\\\n", re.MULTILINE)
 _BAKE = """
-target "{service}-{emulated}" {{
+target "{service}-{side}" {{
   inherits   = ["_{service}-multiarch"]
-  dockerfile = "Dockerfile.{emulated}"
+  dockerfile = "Dockerfile.{side}"
   target     = "runtime"
   platforms  = split(",", PLATFORMS)
-  tags       = [image("devops-{service}", "{emulated}")]
+  tags       = [image("devops-{service}", "{side}")]
 }}
 """
 
@@ -79,12 +80,12 @@ def prepare(root: Path) -> None:
         _replace(root / name, old, new)
     with (root / "docker-bake.hcl").open("a", encoding="utf-8") as bake:
         for path in sorted(root.glob("*/Dockerfile.multiarch")):
-            service = path.parent.name
-            text = path.read_text(encoding="utf-8")
-            path.with_name(f"Dockerfile.{EMULATED}").write_text(
-                emulated(own_caches(text, "multiarch")), encoding="utf-8"
+            compared = own_caches(
+                without_integration(path.read_text(encoding="utf-8")), "emulation"
             )
-            bake.write(_BAKE.format(service=service, emulated=EMULATED))
+            for side, text in ((CROSS_BUILT, compared), (EMULATED, emulated(compared))):
+                path.with_name(f"Dockerfile.{side}").write_text(text, encoding="utf-8")
+                bake.write(_BAKE.format(service=path.parent.name, side=side))
     for path in root.glob("*/Dockerfile.*"):
         variant = path.suffix.removeprefix(".")
         path.write_text(own_caches(path.read_text(encoding="utf-8"), variant), encoding="utf-8")
@@ -95,13 +96,16 @@ def own_caches(text: str, variant: str) -> str:
     return _CACHE.sub(rf"\1slipway-bench-{variant}-\2", text)
 
 
-def emulated(text: str) -> str:
-    """A Dockerfile.multiarch all of whose stages run as the target, as naive ones do.
+def without_integration(text: str) -> str:
+    """A Dockerfile.multiarch without the integration tests.
 
-    Without the integration tests: they check time limits of the server, which it cannot keep in
-    QEMU. So the emulated side does less, and the ratio is too small rather than too large.
+    They check time limits of the server, which it cannot keep in QEMU: neither side has them.
     """
-    text = _INTEGRATION.sub("", text)
+    return _INTEGRATION.sub("", text)
+
+
+def emulated(text: str) -> str:
+    """A Dockerfile.multiarch all of whose stages run as the target, as naive ones do."""
     return text.replace("--platform=$BUILDPLATFORM ", "").replace("BUILDARCH", "TARGETARCH")
 
 

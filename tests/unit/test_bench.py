@@ -80,21 +80,25 @@ def test_no_cache_mount_is_shared_with_real_builds(copy: Path) -> None:
     ]
     assert ids
     for suffix, found in ids:
-        variant = "multiarch" if suffix == f".{edits.EMULATED}" else suffix.removeprefix(".")
+        compared = suffix in (f".{edits.EMULATED}", f".{edits.CROSS_BUILT}")
+        variant = "emulation" if compared else suffix.removeprefix(".")
         assert found.startswith(f"slipway-bench-{variant}-")
         assert "$" not in found
 
 
-def test_the_emulated_dockerfile_names_no_build_platform(copy: Path) -> None:
+def test_the_emulated_side_has_the_same_steps_on_another_platform(copy: Path) -> None:
     edits.prepare(copy)
     for service in SERVICES:
-        text = (copy / service / f"Dockerfile.{edits.EMULATED}").read_text()
-        froms = [line for line in text.splitlines() if line.startswith("FROM")]
+        sides = (edits.EMULATED, edits.CROSS_BUILT)
+        here, there = ((copy / service / f"Dockerfile.{each}").read_text() for each in sides)
+        froms = [line for line in here.splitlines() if line.startswith("FROM")]
         assert froms
         assert not any("--platform" in line for line in froms)
-        assert "BUILDARCH" not in text
-        assert "from=integration-test" not in text
-        assert f'target "{service}-{edits.EMULATED}"' in (copy / "docker-bake.hcl").read_text()
+        assert "BUILDARCH" not in here
+        assert "from=integration-test" not in there
+        assert edits.emulated(there) == here != there
+        bake = (copy / "docker-bake.hcl").read_text()
+        assert all(f'target "{service}-{each}"' in bake for each in sides)
 
 
 def test_both_sides_follow_each_other_and_the_one_that_is_stopped_comes_last() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ def test_one_build_of_a_checkout_has_them(tmp_path: Path) -> None:
     instead = tmp_path / "instead"
     with layouts.kept(tmp_path, instead) as first:
         assert first == tmp_path / layouts.FOLDER
+        assert stat.S_IMODE(first.stat().st_mode) == 0o700
         with layouts.kept(tmp_path, instead) as second:
             assert second == instead
         with layouts.kept(tmp_path / "other", instead) as other:

@@ -163,7 +163,7 @@ def _taken_in(
         return found, reloaded
     with closing(daemon.connect(session.engine)) as client:
         for target, parts in plan.layouts.items():
-            with _removed_if_refused(parts):
+            with _removed_if_refused((*parts, parts[0].with_name(target))):
                 found[target] = exporting.collect(target, parts)
                 if not kept:
                     process.note(f"taking {target} into the engine …")
@@ -175,12 +175,12 @@ def _taken_in(
 
 
 @contextmanager
-def _removed_if_refused(parts: Sequence[Path]) -> Iterator[None]:
+def _removed_if_refused(folders: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except SlipwayError:
-        for part in parts:
-            shutil.rmtree(part, ignore_errors=True)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
 
 

@@ -39,6 +39,7 @@ def kept(root: Path, instead: Path) -> Iterator[Path]:
     folder = root / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # as private as an image in the engine
         lock = folder.with_suffix(".lock").open("a")
     except OSError as error:
         process.note(f"layers are sent anew each time: {FOLDER}: {error.strerror}")
