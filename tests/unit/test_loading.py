@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import requests
 
 from tasks.core.bake import exporting, layouts, loading
 from tasks.core.bake.exporting import Exported
@@ -158,7 +159,7 @@ def test_all_is_sent_where_the_new_image_is_not_whole(place: Path, refused: bool
         return answer
 
     engine._get = get  # type: ignore[method-assign]
-    load(engine, second)
+    assert load(engine, second)
     assert len(engine.sent) == 3
     assert engine.sent[1] < engine.sent[2] == engine.images[second.digest] <= engine.blobs
 
@@ -191,3 +192,15 @@ def test_a_blob_that_went_bad_is_not_sent(place: Path, damage: str) -> None:
     with pytest.raises(BuildFailed, match=r"^app: what the build wrote is damaged, build again: "):
         load(engine, exported)
     assert engine.sent == []
+
+
+def test_an_engine_that_goes_away_says_nothing_of_the_layout(place: Path) -> None:
+    engine = Engine()
+    exported = built(place, "one", engine)
+
+    def load_image(*_: object, **__: object) -> list[dict[str, Any]]:
+        raise requests.ConnectionError("Connection aborted")
+
+    engine.load_image = load_image  # type: ignore[method-assign]
+    with pytest.raises(requests.ConnectionError):
+        load(engine, exported)

@@ -24,13 +24,14 @@ from tasks.core.journal.history import Step, Trace
 from tasks.core.journal.recording import Made, Recording
 from tasks.core.journal.records import ImageRecord
 from tasks.core.session import Session
+from tasks.core.untrusted import Malformed
 
 
 @dataclass(frozen=True)
 class Built:
     """One target as it was built. ``digest`` is the one of its image index or manifest.
 
-    ``images`` has one entry a platform for what came as an archive.
+    ``images`` has one entry a platform for what came as a layout.
     """
 
     target: str
@@ -170,8 +171,17 @@ def _taken_in(
                     tags = definition.targets[target].tags
                     reloaded |= loading.load(client, found[target], tags)
             for layout in {*parts, found[target].layout}:
-                layouts.prune(layout)
+                _prune(layout)
     return found, reloaded
+
+
+def _prune(layout: Path) -> None:
+    """Leave the image alone in a layout; one that cannot be tidied is no reason to fail."""
+    try:
+        layouts.prune(layout)
+    except (OSError, Malformed) as error:
+        process.note(f"{layout.name} is not kept for the next build: {error}")
+        shutil.rmtree(layout, ignore_errors=True)
 
 
 @contextmanager

@@ -114,7 +114,10 @@ def link(source: Path, destination: Path, digest: str) -> None:
     there = path(destination, digest)
     there.parent.mkdir(parents=True, exist_ok=True)
     if not there.exists():
-        os.link(path(source, digest), there)
+        try:
+            os.link(path(source, digest), there)
+        except OSError:  # not every file system has links
+            shutil.copyfile(path(source, digest), there)
 
 
 def write(layout: Path, content: bytes, descriptor: Mapping[str, Any]) -> None:

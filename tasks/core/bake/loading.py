@@ -39,6 +39,8 @@ def load(client: DockerClient, exported: Exported, tags: Sequence[str]) -> bool:
         process.note(f"{RACE}: loading {exported.target} once more …")
         problem = _refusal(client, exported, held)
     if held and (problem or not _is_whole(client, exported.digest)):
+        again = True
+        process.note(f"loading {exported.target} once more, with all of its layers …")
         problem = _refusal(client, exported, ())
     if problem:
         raise OutOfReach(f"{exported.target}: the engine does not take the image: {problem}")
@@ -83,13 +85,12 @@ def _refusal(client: DockerClient, exported: Exported, held: Collection[str]) ->
     try:
         wanted = layouts.blobs(layout, layouts.top(layout))
         paths = [layouts.sound(layout, digest) for digest in wanted if digest not in held]
-        stream = imagefiles.as_archive(
-            layout, (layout / "oci-layout", layout / layouts.TOP, *paths)
-        )
-        said = list(client.api.load_image(stream, quiet=True))
     except (OSError, Malformed) as error:
         raise BuildFailed(
             f"{exported.target}: what the build wrote is damaged, build again: {error}"
         ) from None
+    # Outside of that: the SDK's errors are OSErrors too, and say nothing of the layout.
+    stream = imagefiles.as_archive(layout, (layout / "oci-layout", layout / layouts.TOP, *paths))
+    said = list(client.api.load_image(stream, quiet=True))
     lines = (line for line in said if isinstance(line, dict))
     return next((str(line["error"]) for line in lines if line.get("error")), "")
