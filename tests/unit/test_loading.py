@@ -145,7 +145,9 @@ def test_all_is_sent_to_an_engine_that_cannot_tell(place: Path) -> None:
 
 
 @pytest.mark.parametrize("refused", [False, True])
-def test_all_is_sent_where_the_new_image_is_not_whole(place: Path, refused: bool) -> None:
+def test_all_is_sent_where_the_new_image_is_not_whole(
+    place: Path, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The engine may lose the old one after it was asked."""
     engine = Engine(*[LOADED, {"error": "content not found"}, LOADED][:: 1 if refused else 2])
     load(engine, built(place, "one", engine))
@@ -158,7 +160,7 @@ def test_all_is_sent_where_the_new_image_is_not_whole(place: Path, refused: bool
         engine.blobs.clear()  # right after it was asked
         return answer
 
-    engine._get = get  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "_get", get)
     assert load(engine, second)
     assert len(engine.sent) == 3
     assert engine.sent[1] < engine.sent[2] == engine.images[second.digest] <= engine.blobs
@@ -194,13 +196,15 @@ def test_a_blob_that_went_bad_is_not_sent(place: Path, damage: str) -> None:
     assert engine.sent == []
 
 
-def test_an_engine_that_goes_away_says_nothing_of_the_layout(place: Path) -> None:
+def test_an_engine_that_goes_away_says_nothing_of_the_layout(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Engine()
     exported = built(place, "one", engine)
 
     def load_image(*_: object, **__: object) -> list[dict[str, Any]]:
         raise requests.ConnectionError("Connection aborted")
 
-    engine.load_image = load_image  # type: ignore[method-assign]
+    monkeypatch.setattr(engine, "load_image", load_image)
     with pytest.raises(requests.ConnectionError):
         load(engine, exported)

@@ -141,7 +141,7 @@ def _builder(session: Session) -> Builder | None:
 
 
 def _suited(session: Session, definition: Definition, wish: Wish, builder: Builder | None) -> Wish:
-    """``wish`` as ``builder`` can do it: the platforms of several nodes come as archives only.
+    """``wish`` as ``builder`` can do it: the platforms of several nodes come as layouts only.
 
     What names no platform is for the engine that it goes to, whatever the nodes are by themselves.
     """
@@ -170,7 +170,7 @@ def _platforms(definition: Definition, wish: Wish) -> list[str]:
 def _caches(session: Session, definition: Definition, wish: Wish) -> dict[str, caching.Cache]:
     """The cache of each target, and of each platform of it that may be built apart.
 
-    None for archives that are only looked at: their builds must not touch what others use.
+    None for layouts that are only looked at: their builds must not touch what others use.
     """
     if wish.keep is not None:
         return {}

@@ -34,7 +34,7 @@ def bake(
     """Build ``names`` with the overlay from standard input.
 
     ``readable`` and ``writable`` are the paths outside the project that secrets come from and
-    archives go to: bake asks for leave. ``to`` is None for archives, which the overlay names.
+    layouts go to: bake asks for leave. ``to`` is None for layouts, which the overlay names.
     """
     return (
         docker,

@@ -61,12 +61,11 @@ def _held(client: DockerClient, layout: Path) -> Collection[str]:
     """The blobs of the image before, if the engine has every one of them; else none."""
     try:
         told = layouts.top(layout, layouts.BEFORE)
-        before = [digest for digest, _ in layouts.entries(told, layouts.BEFORE)]
-        if not before or not all(_is_whole(client, digest) for digest in before):
-            return ()
-        return layouts.blobs(layout, told)
+        blobs = layouts.blobs(layout, told)
     except (OSError, Malformed):
         return ()  # there is none, or it cannot be told what it was
+    before = [digest for digest, _ in layouts.entries(told, layouts.BEFORE)]
+    return blobs if before and all(_is_whole(client, digest) for digest in before) else ()
 
 
 def _is_whole(client: DockerClient, digest: str) -> bool:

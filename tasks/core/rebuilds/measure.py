@@ -24,7 +24,7 @@ from tasks.core.render.progress import progress
 from tasks.core.session import Session
 from tasks.core.verifying import catalogue, policyfile
 
-#: Their images travel as archives, see ``exporting``; so they do here.
+#: Their images travel as layouts, see ``exporting``; so they do here.
 ARCHIVED = ("multiarch", "optimized")
 #: How often a build is made until the engine loses no layer on the way.
 ATTEMPTS = 3

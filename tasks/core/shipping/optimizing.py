@@ -21,8 +21,8 @@ def build(
 ) -> Build | None:
     """Build the targets of the group optimized. Returns None for a dry run.
 
-    They travel as archives, in which no file is dated after the commit. An engine with the
-    classic image store takes no such archive: there the dates are those of the build.
+    They travel as layouts, in which no file is dated after the commit. An engine with the
+    classic image store takes none: there the dates are those of the build.
     """
     with closing(daemon.connect(session.engine)) as client:
         archived = daemon.has_containerd_store(client)
