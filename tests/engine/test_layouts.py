@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tasks.core.bake import layouts
+from tasks.core.bake import layouts, loading
 from tasks.core.images import contents
 from tests.engine.conftest import PREFIX, Ran, run_task, start_task
 
@@ -59,6 +59,8 @@ def test_an_image_is_whole_though_only_its_new_layers_were_sent(
     assert files(client) == {"base": BASE_BYTES, "own": 5}
     assert len(blobs(root)) == len(before) == 4
     assert len(blobs(root) & before) == 1, "the base alone is the same"
+    digest = str(client.images.get(f"{PREFIX}/kept:1").id)
+    assert loading._is_whole(client, digest), "so its blobs are left out of the next load"
     # What the engine has lost meanwhile is sent again.
     for image in client.images.list(filters={"label": "dev.slipway.project=slipway-kept"}):
         client.images.remove(str(image.id), force=True)
@@ -97,4 +99,11 @@ def test_two_builds_of_one_checkout_do_not_disturb_each_other(
     assert first.finish().code == 0
     other.join(120)
     assert [one.code for one in done] == [0], done
+    assert files(client) == {"base": BASE_BYTES, "own": 3}
+
+
+def test_who_comes_second_leaves_the_layouts_alone(root: Path, client: DockerClient) -> None:
+    with layouts.kept(root, root) as place:
+        build(root, "one")
+        assert list(place.iterdir()) == []
     assert files(client) == {"base": BASE_BYTES, "own": 3}

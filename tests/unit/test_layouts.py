@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.bake import layouts
+from tasks.core.bake import builds, definitions, layouts
 from tasks.core.untrusted import Malformed
 from tests.unit import archives
 from tests.unit.archives import INDEX, MANIFEST, Layout, encoded
@@ -74,3 +74,25 @@ def test_an_index_that_lists_itself_comes_to_an_end(tmp_path: Path) -> None:
     layouts.path(tmp_path, digest).write_bytes(encoded(whole))
     with pytest.raises(Malformed, match="nested"):
         layouts.blobs(tmp_path, whole)
+
+
+@pytest.mark.parametrize(
+    ("context", "ignored", "sent"),
+    [
+        (".", None, True),
+        (".", "node_modules\n", True),
+        (".", ".slipway\n", False),
+        (".", "*\n!src\n", False),
+        (".", ".slipway\n!.slipway/cache\n", True),
+        ("app", None, False),
+    ],
+)
+def test_what_is_kept_does_not_go_into_a_context(
+    tmp_path: Path, context: str, ignored: str | None, sent: bool
+) -> None:
+    (tmp_path / "app").mkdir()
+    if ignored is not None:
+        (tmp_path / ".dockerignore").write_text(ignored)
+    document = {"target": {"app": {"context": context}}}
+    target = definitions.parse(tmp_path, document).targets["app"]
+    assert builds._sends(tmp_path, target) is sent

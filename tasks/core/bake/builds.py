@@ -23,8 +23,9 @@ from tasks.core.bake import (
     splitting,
 )
 from tasks.core.bake.baking import Build
-from tasks.core.bake.definitions import Definition
+from tasks.core.bake.definitions import Definition, Target
 from tasks.core.bake.overlay import Additions
+from tasks.core.journal import ignoring
 from tasks.core.machines import builders
 from tasks.core.machines.builders import Builder
 from tasks.core.scanning import gate, warning
@@ -70,7 +71,7 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
     nodes = _checked(definition, wish, builder)
     given = gate.given(session, definition.targets.values())
     additions = _additions(session, definition, wish, given.contexts)
-    with _folder() as folder, _layouts(session, wish, folder) as place:
+    with _folder() as folder, _layouts(session, definition, wish, folder) as place:
         additions = needs.written(definition, additions, folder)
         additions = replace(additions, policies=gate.written(given.policies, folder))
         plan = splitting.plan(
@@ -124,13 +125,34 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _layouts(session: Session, wish: Wish, folder: Path) -> Iterator[Path]:
+def _layouts(session: Session, definition: Definition, wish: Wish, folder: Path) -> Iterator[Path]:
     """Where layouts go: the folder they are wanted in, or one that stays for the next build."""
     if wish.keep is not None or session.dry or not wish.archived:
         yield wish.keep or folder
         return
+    sent = sorted(one.name for one in definition.targets.values() if _sends(session.root, one))
+    if sent:
+        process.note(
+            f"layers are not kept for the next build: the context of {sent[0]} would take "
+            "them along; put .slipway into its .dockerignore"
+        )
+        yield folder
+        return
     with layouts.kept(session.root, folder) as place:
         yield place
+
+
+def _sends(root: Path, target: Target) -> bool:
+    """Whether what is kept lies in the context of ``target``, and is not ignored there."""
+    place = (root / layouts.FOLDER).resolve()
+    if target.context is None or not place.is_relative_to(target.context.resolve()):
+        return False
+    ignored = ignoring.ignore_file(target.context, target.dockerfile)
+    if ignored is None:
+        return True
+    patterns = ignoring.parse(ignored.read_text(encoding="utf-8", errors="replace"))
+    path = place.relative_to(target.context.resolve()).as_posix()
+    return not patterns.match(path) or patterns.may_spare_below(path)
 
 
 def _builder(session: Session) -> Builder | None:
