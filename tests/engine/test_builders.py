@@ -12,20 +12,23 @@ import pytest
 from tasks.core import process
 from tasks.core.errors import OutOfReach
 from tasks.core.machines import builders
-from tasks.core.provision import registry
+from tasks.core.provision import bases, registry
+from tasks.core.provision.bases import BaseNeed
 from tests.engine.conftest import Ran, make_scratch, run_task
 from tests.engine.second import TwoNodes, builds_of, told_of
 
+BASE = "node:22-bookworm-slim"
 BOTH = "linux/amd64,linux/arm64"
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Path:
+def context(two: TwoNodes, tmp_path: Path) -> Path:
     """A build that runs something on the building machine, and takes a while when told to."""
+    bases.ensure_bases(two.engine, [BaseNeed(BASE)], process.note)
     folder = tmp_path / "context"
     folder.mkdir()
     (folder / "Dockerfile").write_text(
-        "FROM --platform=$BUILDPLATFORM node:22-bookworm-slim AS made\n"
+        f"FROM --platform=$BUILDPLATFORM {BASE} AS made\n"
         "ARG TARGETARCH\nARG PAUSE=0\nARG MARK\n"
         'RUN echo "$TARGETARCH $MARK" >/made && echo begun && sleep "$PAUSE"\n'
         "FROM scratch\nCOPY --from=made /made /made\n"
@@ -171,7 +174,8 @@ def test_create_list_use_remove(whole: TwoNodes, tmp_path: Path) -> None:
     listed = inv(root, whole, "builder.list", "--format", "json").json()["builders"]
     pair = next(builder for builder in listed if builder["name"] == "pair")
     assert pair["used"]
-    assert all(node["reachable"] and node["cache_bytes"] is not None for node in pair["nodes"])
+    counted = [(node["reachable"], node["cache_bytes"] is not None) for node in pair["nodes"]]
+    assert counted == [(True, True)] * 2, pair["nodes"]
     assert [node["native"] for node in pair["nodes"]] == [whole.engine.native_platform] * 2
 
     assert inv(root, whole, "--dry", "builder.remove", "pair").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,28 @@ def test_a_path_is_no_name_of_a_builder(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(UsageError, match=r"there is no builder '\.\./current'"):
         joining.remove(session, tmp_path / ".env", "../current", yes=True)
     assert not (tmp_path / ".env").exists()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "counted", "cache_bytes", "reason"),
+    [
+        (False, ("", "must not be asked"), None, ""),
+        (True, ("Reclaimable:\t1kB\nTotal:\t2kB\n", ""), 2000, ""),
+        (True, ("", "no answer within 60 s"), None, "the size of its cache: no answer within 60 s"),
+    ],
+)
+def test_a_node_that_counts_its_cache_for_long_is_not_down(
+    sizes: bool,
+    counted: tuple[str, str],
+    cache_bytes: int | None,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def attempt(argv: Sequence[str], *_: object) -> tuple[str, str]:
+        return counted if "du" in argv else (INSPECTED, "")
+
+    monkeypatch.setattr(probing, "attempt", attempt)
+    engine = Engine("system", "unix:///x", {}, "docker", None, False, "linux/amd64")
+    told = probing.asked(engine, "remote", node("a"), "x", sizes=sizes)
+    assert told.reachable
+    assert (told.cache_bytes, told.reason) == (cache_bytes, reason)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.core import endpoint, process, untrusted
 from tasks.core.endpoint import Engine
@@ -34,28 +34,32 @@ class Builder:
         return self.driver == DOCKER
 
 
-def inspect(engine: Engine, name: str) -> Builder:
+def inspect(engine: Engine, name: str, *, sizes: bool = False) -> Builder:
     """The builder ``name`` ("": the one that buildx would use), every node asked if it answers.
 
+    With ``sizes`` those that do are asked for their cache's size too, which a build need not know.
     A silent node takes ``probing.ANSWER_SECONDS``. Raises UsageError when there is no such builder.
     """
     wanted = name or current(engine)
     noted = probing.read_note(probing.notes(engine) / "instances" / wanted.lower())
     if noted is None:
-        return _of_context(engine, wanted)
+        return _of_context(engine, wanted, sizes=sizes)
     with ThreadPoolExecutor(max(len(noted.nodes), 1)) as pool:
-        asked = pool.map(lambda at: probing.probed(engine, noted, at), range(len(noted.nodes)))
+        asked = pool.map(
+            lambda at: probing.probed(engine, noted, at, sizes=sizes), range(len(noted.nodes))
+        )
         return Builder(noted.name, noted.driver, tuple(asked))
 
 
 def every(engine: Engine) -> tuple[Builder, ...]:
-    """All builders: those that were made, and one for each docker context."""
+    """All builders, with their caches' sizes: those made, and one for each docker context."""
     folder = probing.notes(engine) / "instances"
     notes = sorted(folder.iterdir()) if folder.is_dir() else []
     names = [path.name for path in notes if probing.read_note(path) is not None]
     names += [context for context in contexts(engine) if context not in names]
+    process.note(f"asking the nodes of {', '.join(names)} …")
     with ThreadPoolExecutor(max(len(names), 1)) as pool:
-        return tuple(pool.map(lambda name: inspect(engine, name), names))
+        return tuple(pool.map(lambda name: inspect(engine, name, sizes=True), names))
 
 
 def exists(engine: Engine, name: str) -> bool:
@@ -172,13 +176,13 @@ def still(builder: Builder, platforms: Sequence[str]) -> tuple[str, ...]:
     return tuple(platform for platform, node in picked if node is not None and node.reachable)
 
 
-def _of_context(engine: Engine, name: str) -> Builder:
+def _of_context(engine: Engine, name: str, *, sizes: bool) -> Builder:
     """The builder that a docker context is: one node, the engine itself."""
     if name not in contexts(engine):
         raise UsageError(unknown(name))
     node = Node(name, name, reachable=False, reason="", platforms=(), buildkit="")
-    environment = {**engine.environment, ENV: name}
-    return Builder(name, DOCKER, (probing.asked(engine, DOCKER, node, name, environment),))
+    told = replace(engine, environment={**engine.environment, ENV: name})
+    return Builder(name, DOCKER, (probing.asked(told, DOCKER, node, name, sizes=sizes),))
 
 
 def _may_run(builder: Builder, platform: str) -> bool:

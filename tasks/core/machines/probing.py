@@ -12,7 +12,6 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +25,8 @@ from tasks.core.machines import nodes
 from tasks.core.provision import registry
 
 ANSWER_SECONDS = 10
+#: A node that answers may count the files of its cache for long, on a busy machine above all.
+COUNT_SECONDS = 60
 #: What a processor runs by itself beside its own platform, or QEMU does: buildx does not tell.
 KIN = {
     "linux/amd64": ("linux/386",),
@@ -159,37 +160,43 @@ def alone(engine: Engine, noted: Noted, at: int) -> Iterator[Engine]:
         yield replace(engine, environment=private)
 
 
-def probed(engine: Engine, noted: Noted, at: int) -> Node:
-    """Node number ``at``, asked whether it answers."""
+def probed(engine: Engine, noted: Noted, at: int, *, sizes: bool = False) -> Node:
+    """Node number ``at``, asked whether it answers, and with ``sizes`` how large its cache is."""
     with alone(engine, noted, at) as node:
-        return asked(node, noted.driver, noted.nodes[at], noted.name, node.environment)
+        return asked(node, noted.driver, noted.nodes[at], noted.name, sizes=sizes)
 
 
-def asked(
-    engine: Engine, driver: str, node: Node, builder: str, environment: Mapping[str, str]
-) -> Node:
-    """``node``, the first of ``builder`` in ``environment``, with what it tells about itself."""
-    with ThreadPoolExecutor(2) as pool:
-        inspecting = pool.submit(
-            attempt, buildx.builder_inspect(engine.docker, builder), environment
-        )
-        sizing = pool.submit(attempt, buildx.disk_usage(engine.docker, builder), environment)
-        inspected, sized = inspecting.result(), sizing.result()
-    fields = parse_inspect(inspected[0])
+def asked(engine: Engine, driver: str, node: Node, builder: str, *, sizes: bool = False) -> Node:
+    """``node``, the first of ``builder`` in the engine's environment, with what it tells."""
+    said, problem = attempt(buildx.builder_inspect(engine.docker, builder), engine.environment)
+    fields = parse_inspect(said)
     if fields.get("Status") == "running":
         able = platform_list(fields.get("Platforms", ""))
-        return replace(
+        told = replace(
             node,
             reachable=True,
             platforms=tuple(dict.fromkeys((*node.preferred, *able))),
             buildkit=_version(fields.get("BuildKit version", "")),
             native=able[0] if able else "",
-            cache_bytes=parse_total(sized[0]),
         )
+        return _sized(engine, told, builder) if sizes else told
     if driver == nodes.CONTAINER and not fields.get("Error"):
         return _asleep(engine, node)
-    reason = fields.get("Error") or inspected[1] or sized[1] or "it is not running"
+    reason = fields.get("Error") or problem or _why_not(engine, builder) or "it is not running"
     return replace(node, reason=plain(reason), platforms=node.preferred)
+
+
+def _sized(engine: Engine, node: Node, builder: str) -> Node:
+    """``node`` with its cache's size; one that does not tell it is not down, and says why."""
+    usage = buildx.disk_usage(engine.docker, builder)
+    said, problem = attempt(usage, engine.environment, COUNT_SECONDS)
+    reason = f"the size of its cache: {plain(problem)}" if problem else ""
+    return replace(node, cache_bytes=parse_total(said), reason=reason)
+
+
+def _why_not(engine: Engine, builder: str) -> str:
+    """Why a node does not answer, which inspecting it leaves out."""
+    return attempt(buildx.disk_usage(engine.docker, builder), engine.environment)[1]
 
 
 def _asleep(engine: Engine, node: Node) -> Node:
@@ -213,12 +220,14 @@ def _asleep(engine: Engine, node: Node) -> Node:
     )
 
 
-def attempt(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:
-    """What a command printed, and why it failed ("" if it did not)."""
+def attempt(
+    argv: Sequence[str], environment: Mapping[str, str], seconds: float = ANSWER_SECONDS
+) -> tuple[str, str]:
+    """What a command printed in ``seconds``, and why it failed ("" if it did not)."""
     try:
-        done = process.read(argv, env=environment, timeout=ANSWER_SECONDS, check=False)
+        done = process.read(argv, env=environment, timeout=seconds, check=False)
     except OutOfReach as problem:
-        late = f"no answer within {ANSWER_SECONDS} s"
+        late = f"no answer within {seconds:g} s"
         return "", late if late in str(problem) else str(problem)
     return done.stdout, "" if done.returncode == 0 else done.reason()
 
