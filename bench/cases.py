@@ -17,12 +17,12 @@ SERVICES = ("backend", "frontend")
 class Side:
     """One way to build a service: the ending of its bake target, and for which platforms.
 
-    ``archived``: the image travels as its task has it travel, see ``exporting``.
+    ``as_layouts``: the image travels as its task has it travel, see ``exporting``.
     """
 
     suffix: str
     platforms: tuple[str, ...] = ()
-    archived: bool = True
+    as_layouts: bool = True
     #: How long one build takes at first guess; only the announced time hangs on it.
     guess_seconds: float = 10.0
 
@@ -69,7 +69,7 @@ class Case:
 def every(native: str, platforms: tuple[str, ...]) -> tuple[Case, ...]:
     """The cases, for an engine whose own platform is ``native``; the slow one comes last."""
     foreign = ("linux/arm64" if native != "linux/arm64" else "linux/amd64",)
-    multistage = Side("production", archived=False, guess_seconds=25)
+    multistage = Side("production", as_layouts=False, guess_seconds=25)
     optimized = Side("optimized", guess_seconds=12)
     return (
         Case(

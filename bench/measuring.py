@@ -166,7 +166,7 @@ def _build(root: Path, job: Job) -> float | None:
     """
     wish = Wish(
         no_cache=job.case.cold and job.run is not None,
-        archived=job.built.archived,
+        as_layouts=job.built.as_layouts,
         platforms=job.built.platforms,
     )
     started = monotonic()

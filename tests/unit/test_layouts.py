@@ -35,6 +35,18 @@ def test_where_nothing_can_be_kept_it_is_said(
     assert "layers are sent anew each time: .slipway/cache/layouts: " in capfd.readouterr().err
 
 
+def test_nothing_is_left_in_the_folder_of_another_user(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / layouts.FOLDER).mkdir(parents=True)
+    monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid + 1)
+    with layouts.kept(tmp_path, tmp_path / "instead") as place:
+        assert place == tmp_path / "instead"
+    assert list((tmp_path / layouts.FOLDER).parent.iterdir()) == [tmp_path / layouts.FOLDER]
+    said = capfd.readouterr().err
+    assert said.rstrip().endswith("layouts: it belongs to another user")
+
+
 def test_what_a_build_left_half_is_removed(tmp_path: Path) -> None:
     layout = Layout()
     layout.write(tmp_path, layout.add(encoded(layout.manifest()), MANIFEST))

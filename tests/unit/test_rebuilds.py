@@ -391,7 +391,7 @@ def test_a_build_that_was_made_twice_does_not_count(
 ) -> None:
     engine = Repeating(taken.session.root, 2)
     monkeypatch.setattr(measure, "builds", engine)
-    measure._one(taken, plan.Job("app-optimized", "source", 1), archived=False)
+    measure._one(taken, plan.Job("app-optimized", "source", 1), as_layouts=False)
     assert len(set(engine.seen)) == 3
     (run,) = taken.runs["source"]
     assert (run.cached, run.steps) == (0, 1)
@@ -402,7 +402,7 @@ def test_builds_are_not_repeated_for_ever(taken: Taken, monkeypatch: pytest.Monk
     engine = Repeating(taken.session.root, 9)
     monkeypatch.setattr(measure, "builds", engine)
     with pytest.raises(BuildFailed, match="3 times in a row"):
-        measure._one(taken, plan.Job("app-optimized", "source", 1), archived=False)
+        measure._one(taken, plan.Job("app-optimized", "source", 1), as_layouts=False)
     assert len(engine.seen) == 3
 
 

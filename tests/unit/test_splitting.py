@@ -29,9 +29,11 @@ def definition() -> Definition:
     return definitions.parse(FOLDER, document)
 
 
-def plan(*wanted: str, archived: bool = True, nodes: int = 1, **more: Any) -> Plan:
+def plan(*wanted: str, as_layouts: bool = True, nodes: int = 1, **more: Any) -> Plan:
     additions = Additions("shop", epoch=86400, **more)
-    return splitting.plan(definition(), wanted, additions, FOLDER, archived=archived, nodes=nodes)
+    return splitting.plan(
+        definition(), wanted, additions, FOLDER, as_layouts=as_layouts, nodes=nodes
+    )
 
 
 def outputs(made: Plan) -> dict[str, Any]:
@@ -78,8 +80,8 @@ def test_platforms_of_the_settings_are_for_targets_that_name_none() -> None:
     assert made.overlay["target"]["plain"]["platforms"] == THREE[:2]
 
 
-def test_what_is_not_archived_goes_to_the_exporter_dated() -> None:
-    made = plan("app", "plain", archived=False, nodes=2)
+def test_what_is_no_layout_goes_to_the_exporter_dated() -> None:
+    made = plan("app", "plain", as_layouts=False, nodes=2)
     assert made.names == ("app", "plain")
     assert (made.layouts, made.split) == ({}, {})
     dated = [{"type": "docker", "source-date-epoch": "86400"}]
@@ -126,9 +128,9 @@ def test_what_has_a_date_of_its_own_or_cannot_have_one_stays() -> None:
 def test_the_argument_of_a_target_is_its_date() -> None:
     document: dict[str, Any] = {"target": {"old": {"args": {"SOURCE_DATE_EPOCH": "3"}}, "new": {}}}
     known = definitions.parse(FOLDER, document)
-    for archived in (False, True):
+    for as_layouts in (False, True):
         made = splitting.plan(
-            known, ("old", "new"), Additions("shop", epoch=86400), FOLDER, archived=archived
+            known, ("old", "new"), Additions("shop", epoch=86400), FOLDER, as_layouts=as_layouts
         )
         dates = {name: out[0]["source-date-epoch"] for name, out in outputs(made).items()}
         assert dates == {"old": "3", "new": "86400"}

@@ -36,14 +36,14 @@ from tasks.core.session import Session
 class Wish:
     """How to build: targets narrowed to ``patterns``, without cache, pushed by buildx itself.
 
-    ``archived``: the images travel to the engine as OCI layouts, see ``exporting``; such images
+    ``as_layouts``: the images travel to the engine as OCI layouts, see ``exporting``; such images
     are pushed later, when they are proven. ``platforms`` are for targets that name none.
     """
 
     patterns: Sequence[str] = ()
     no_cache: bool = False
     push: bool = False
-    archived: bool = False
+    as_layouts: bool = False
     platforms: tuple[str, ...] = ()
     #: A folder to leave the layouts in, instead of taking them into the engine.
     keep: Path | None = None
@@ -79,7 +79,7 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             wanted,
             additions,
             place,
-            archived=wish.archived,
+            as_layouts=wish.as_layouts,
             exporter="image" if wish.push else "docker",
             nodes=nodes,
         )
@@ -94,10 +94,10 @@ def build(session: Session, names: Sequence[str], wish: Wish = Wish()) -> Build 
             ),
             writable=(
                 *overlay.writable(plan.overlay),
-                *((str(place),) if wish.archived else ()),
+                *((str(place),) if wish.as_layouts else ()),
             ),
             no_cache=wish.no_cache,
-            to=None if wish.archived else "push" if wish.push else "load",
+            to=None if wish.as_layouts else "push" if wish.push else "load",
         )
         if session.dry:
             process.note("(standard input would hold labels, secrets, proxies, contexts, outputs)")
@@ -127,7 +127,7 @@ def _folder() -> Iterator[Path]:
 @contextmanager
 def _layouts(session: Session, definition: Definition, wish: Wish, folder: Path) -> Iterator[Path]:
     """Where layouts go: the folder they are wanted in, or one that stays for the next build."""
-    if wish.keep is not None or session.dry or not wish.archived:
+    if wish.keep is not None or session.dry or not wish.as_layouts:
         yield wish.keep or folder
         return
     sent = sorted(one.name for one in definition.targets.values() if _sends(session.root, one))
@@ -171,8 +171,8 @@ def _suited(session: Session, definition: Definition, wish: Wish, builder: Build
         return wish
     platforms = wish.platforms or (session.engine.native_platform,)
     several = any(len(one.platforms or platforms) > 1 for one in definition.targets.values())
-    archived = wish.archived or (several and len(builder.nodes) > 1 and not wish.push)
-    return replace(wish, platforms=platforms, archived=archived)
+    as_layouts = wish.as_layouts or (several and len(builder.nodes) > 1 and not wish.push)
+    return replace(wish, platforms=platforms, as_layouts=as_layouts)
 
 
 def _checked(definition: Definition, wish: Wish, builder: Builder | None) -> int:

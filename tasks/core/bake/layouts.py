@@ -8,6 +8,7 @@ nothing but time. https://github.com/opencontainers/image-spec/blob/main/image-l
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -34,11 +35,14 @@ MAX_DEPTH = 4
 def kept(root: Path, instead: Path) -> Iterator[Path]:
     """The folder of the layouts of the repository at ``root``, for this process alone.
 
-    While another build of the same checkout has it, or where it cannot be written: ``instead``.
+    While another build of the same checkout has it, or where it cannot be written: ``instead``. So
+    for root where another user builds, who could not write what root had left.
     """
     folder = root / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user")
         folder.chmod(0o700)  # as private as an image in the engine
         lock = folder.with_suffix(".lock").open("a")
     except OSError as error:

@@ -38,7 +38,7 @@ def plan(
     additions: Additions,
     folder: Path,
     *,
-    archived: bool,
+    as_layouts: bool,
     exporter: str = "docker",
     nodes: int = 1,
 ) -> Plan:
@@ -55,7 +55,7 @@ def plan(
     }
     alone = {name: listed[0] for name, listed in platforms.items() if len(listed) == 1}
     epochs = {name: _epoch(definition, name, additions) for name in wanted}
-    if not archived:
+    if not as_layouts:
         outputs = {
             name: exporting.dated(_outputs(definition, name), exporter, epochs[name])
             for name in wanted

@@ -25,7 +25,7 @@ from tasks.core.session import Session
 from tasks.core.verifying import catalogue, policyfile
 
 #: Their images travel as layouts, see ``exporting``; so they do here.
-ARCHIVED = ("multiarch", "optimized")
+AS_LAYOUTS = ("multiarch", "optimized")
 #: How often a build is made until the engine loses no layer on the way.
 ATTEMPTS = 3
 NOTHING_RAN = "no step ran anew: the change reaches none of them"
@@ -65,14 +65,14 @@ def measure(
     The images and the copies are gone then, also after Ctrl-C.
     """
     with closing(daemon.connect(session.engine)) as client:
-        archived = daemon.has_containerd_store(client)
+        as_layouts = daemon.has_containerd_store(client)
     with scratch.copies(session, targets) as sessions, _quiet():
         taken = {
             target.name: Taken(target, sessions[target.name], _policy(session, target))
             for target in targets
         }
         try:
-            _run(taken, plan(tuple(taken), asked.scenarios, asked.runs), archived)
+            _run(taken, plan(tuple(taken), asked.scenarios, asked.runs), as_layouts)
         finally:
             for one in taken.values():
                 if one.runs or one.reasons or one.sizes:
@@ -82,7 +82,7 @@ def measure(
         raise failures[0]
 
 
-def _run(taken: Mapping[str, Taken], jobs: Sequence[Job], archived: bool) -> None:
+def _run(taken: Mapping[str, Taken], jobs: Sequence[Job], as_layouts: bool) -> None:
     done: list[tuple[Job, float]] = []
     with progress() as shown:
         for number, job in enumerate(jobs):
@@ -93,7 +93,7 @@ def _run(taken: Mapping[str, Taken], jobs: Sequence[Job], archived: bool) -> Non
             shown.tell(number + 1, len(jobs), described(job), left)
             started = monotonic()
             try:
-                _one(one, job, archived and one.target.variant in ARCHIVED)
+                _one(one, job, as_layouts and one.target.variant in AS_LAYOUTS)
             except (BuildFailed, UsageError) as error:
                 _note(one, job, error)
             done.append((job, monotonic() - started))
@@ -106,7 +106,7 @@ def described(job: Job) -> str:
     )
 
 
-def _one(one: Taken, job: Job, archived: bool) -> None:
+def _one(one: Taken, job: Job, as_layouts: bool) -> None:
     """Make one build. What it is about is changed before the clock starts."""
     changes = job.run is not None and job.scenario in (SOURCE, DEPENDENCY)
     cold = job.scenario == COLD and job.run is not None
@@ -115,7 +115,7 @@ def _one(one: Taken, job: Job, archived: bool) -> None:
             _change(one, job, attempt)
             if job.scenario in one.reasons:
                 return
-        run = _timed(one, Wish(no_cache=cold, archived=archived, platforms=_platforms(one)))
+        run = _timed(one, Wish(no_cache=cold, as_layouts=as_layouts, platforms=_platforms(one)))
         if job.run is None:
             one.sizes = _sizes(one)
             return

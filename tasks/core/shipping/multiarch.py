@@ -50,7 +50,7 @@ def build(
     _check(session, chosen)
     if not session.dry:
         runnable.ensure(session.engine, _platforms(session, chosen))
-    wish = Wish(patterns, no_cache, archived=True, platforms=session.settings.platforms)
+    wish = Wish(patterns, no_cache, as_layouts=True, platforms=session.settings.platforms)
     made = builds.build(session, [GROUP], wish)
     if made is None:
         return None

@@ -25,8 +25,8 @@ def build(
     classic image store takes none: there the dates are those of the build.
     """
     with closing(daemon.connect(session.engine)) as client:
-        archived = daemon.has_containerd_store(client)
-    if not archived:
+        as_layouts = daemon.has_containerd_store(client)
+    if not as_layouts:
         process.note(
             "the engine's classic image store keeps no dates as they were built: building this "
             "commit again will give other digests"
@@ -34,7 +34,7 @@ def build(
         return builds.build(session, [GROUP], Wish(patterns, no_cache, push))
     if push:
         pushing.check_group(session, GROUP, patterns)
-    made = builds.build(session, [GROUP], Wish(patterns, no_cache, archived=True))
+    made = builds.build(session, [GROUP], Wish(patterns, no_cache, as_layouts=True))
     if made is not None and push:
         for one in made.targets:
             for tag in one.tags:

@@ -58,7 +58,7 @@ def verify(
             process.note(f"the {number} of two builds without cache …")
             folder = Path(name) / number
             folder.mkdir()
-            made.append(build(session, names, Wish(no_cache=True, archived=True, keep=folder)))
+            made.append(build(session, names, Wish(no_cache=True, as_layouts=True, keep=folder)))
         first, second = made
         if first is None or second is None:
             return (), ()
