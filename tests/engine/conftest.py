@@ -10,12 +10,13 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "slipway-test"
 PREFIX = "slipway.test"
+PATIENCE_SECONDS = 1500
+#: What builds.
+_BUILDS = re.compile(r"\b(build\.|pipeline|compare\.builds|verify\.reproducible|compose )")
+_alone = False
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,22 @@ def emulation_lock(*, alone: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cache_lock(*, alone: bool = False) -> Iterator[None]:
-    """Hold this while a test counts hits of the cache; ``alone`` to prune it, or to build without.
+    """Hold this while something is built; ``alone`` while a test counts hits, or uses no cache.
 
-    A step that another build runs anew at that moment is no hit for anybody.
+    A step that another build, still at work, ran is shared with it, and BuildKit then looks for no
+    cache behind it: all that follows runs again (moby/buildkit issue 4674). Whoever has it alone
+    knows that all builds which it may have shared steps with are over.
     """
-    with _lock("cache", alone=alone):
+    global _alone
+    if _alone:
         yield
+        return
+    with _lock("cache", alone=alone):
+        _alone = alone
+        try:
+            yield
+        finally:
+            _alone = False
 
 
 @contextlib.contextmanager
@@ -178,16 +193,23 @@ def task_command(root: Path, *words: str) -> list[str]:
 
 def run_task(root: Path, *words: str, env: Mapping[str, str] | None = None) -> Ran:
     """Run a task of the repository at ``root`` to its end."""
-    done = subprocess.run(
-        task_command(root, *words),
-        cwd=root,
-        env=environment(env),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=1500,
-        check=False,
-    )
+    return run(task_command(root, *words), root, environment(env))
+
+
+def run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Ran:
+    """Run anything to its end; what builds holds the lock for it."""
+    builds = _BUILDS.search(" ".join(command))
+    with cache_lock() if builds else contextlib.nullcontext():
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ class Repo:
         for entry in said.split("\n\n"):
             if description in entry:
                 name = entry.partition("ID:")[2].split()[0]
-                with cache_lock(alone=True):
+                with cache_lock():
                     self.docker("buildx", "prune", "--force", "--filter", f"id={name}")
 
     def docker(self, *words: str, stdin: str | None = None) -> str:
@@ -264,6 +265,44 @@ def fits(
             got.items(), expected.items(), strict=True
         )
     )
+
+
+def test_another_build_beside_it_is_told(repo: Repo, tmp_path: Path) -> None:
+    """BuildKit's own doing, so seen with it: the same is built twice while another is at work."""
+    unique = f"b{secrets.token_hex(8)}"
+    start = f"FROM {BASE}\nWORKDIR /{unique}\n"
+    (tmp_path / "Dockerfile").write_text(f"{start}RUN echo begun && sleep 300\n")
+    repo.write("Dockerfile", f"{start}COPY package-lock.json ./\nRUN echo {unique}\n")
+    repo.sub(HCL, 'target = "final"', "")
+    log = tmp_path / "log"
+    command = (repo.engine.docker, "buildx", "build", "--progress=plain", str(tmp_path))
+    with cache_lock(), log.open("wb") as said:
+        other = subprocess.Popen(
+            command, env=process.merged(repo.engine.environment), stdout=said, stderr=said
+        )
+        try:
+            wait_for(lambda: " begun\n" in log.read_text() or other.poll() is not None)
+            assert other.poll() is None, log.read_text()
+            repo.build()
+            beside = repo.build()
+        finally:
+            other.terminate()
+            other.wait(30)
+        after = repo.build()
+    states = {step.instruction: step.state for step in beside.record.steps if step.kind == "step"}
+    assert states[f"WORKDIR /{unique}"] == "shared"
+    (miss,) = beside.first_misses
+    assert [reason.kind for reason in miss.reasons] == ["beside"]
+    assert f"had run [2/3] WORKDIR /{unique}" in miss.reasons[0].text
+    assert beside.record.seconds >= max(step.ended_seconds for step in beside.record.steps)
+    assert after.whole.percent == 100
+
+
+def wait_for(done: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.05)
 
 
 def test_no_record_holds_the_secret(repo: Repo) -> None:

@@ -23,6 +23,7 @@ from tests.engine.conftest import (
     emulation_lock,
     environment,
     remove_images,
+    run,
 )
 from tests.engine.doc_commands import CANNOT, EXITS, FILLED, LAST, LONG, PREFIX, PROJECT
 from tests.engine.test_workflows import scanner
@@ -37,7 +38,6 @@ fileExistenceTests: [{name: users, path: /etc/passwd, shouldExist: true}]
 """
 #: Images that the commands of the pages need, as somebody has built them who reads on.
 NEEDED = ("./inv pipeline", "./inv build.optimized")
-PATIENCE_SECONDS = 1500
 
 
 def _case(command: Command) -> ParameterSet:
@@ -71,17 +71,8 @@ class Shell:
     def run(self, words: str) -> Ran:
         """What comes of a command, placeholders filled in; each runs once."""
         if words not in self.done:
-            done = subprocess.run(
-                ["sh", "-euc", doc_commands.filled(words, self.registry)],
-                cwd=self.root,
-                env=self.environment,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                timeout=PATIENCE_SECONDS,
-                check=False,
-            )
-            self.done[words] = Ran(done.returncode, done.stdout, done.stderr)
+            command = ["sh", "-euc", doc_commands.filled(words, self.registry)]
+            self.done[words] = run(command, self.root, self.environment)
             self._give_python()
             # Some fill tables of pages: images are then of another state than the checkout.
             subprocess.run(["git", "checkout", "--quiet", "--", "."], cwd=self.root, check=True)

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.endpoint import Engine
 from tasks.core.verifying.catalogue import IDS
-from tests.engine.conftest import Ran, cache_lock, copy_repository, environment
+from tests.engine.conftest import Ran, cache_lock, copy_repository, environment, run
 from tests.engine.test_layers import demand_dives_figures
 
 if TYPE_CHECKING:
@@ -31,17 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def inv(root: Path, *words: str) -> Ran:
     """As a person would: by ``./inv``, which makes its own environment first."""
-    done = subprocess.run(
-        ["./inv", *words],
-        cwd=root,
-        env=environment(OWN),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=1500,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return run(["./inv", *words], root, environment(OWN))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +66,7 @@ def test_the_first_run_builds_and_proves_everything(first: Ran) -> None:
 
 
 def test_the_second_run_finds_everything_cached(root: Path, first: Ran) -> None:
-    with cache_lock():
+    with cache_lock(alone=True):
         again = inv(root, "pipeline")
     assert again.code == 0, again.err[-4000:]
     assert again.out.count("everything was cached") == 4  # two groups: at the build, in the summary
@@ -179,7 +169,7 @@ def test_a_commit_that_changes_no_file_costs_no_step(root: Path, first: Ran) -> 
     assert not {"BUILD_DATE", "SOURCE_DATE_EPOCH"} & set(environment()), "the date has to change"
     later = {**environment(), "GIT_COMMITTER_DATE": "2030-01-02T03:04:05Z"}
     subprocess.run(words, cwd=root, env=later, check=True)
-    with cache_lock():
+    with cache_lock(alone=True):
         built = inv(root, "build.targets", "backend-production,backend-debug,frontend-testing")
     subprocess.run(("git", "reset", "--quiet", "--soft", "HEAD~1"), cwd=root, check=True)
     assert built.code == 0, built.err[-4000:]

@@ -23,6 +23,7 @@ from tests.engine.conftest import (
     emulation_lock,
     environment,
     remove_images,
+    run,
 )
 from tests.scanner import database, program
 from tests.unit.test_workflows import PLUMBING
@@ -36,7 +37,6 @@ pytestmark = pytest.mark.long
 
 #: Names of its own: what it builds and measures is nobody else's.
 PROJECT, PREFIX = "slipway-workflows", "slipway.workflows"
-PATIENCE_SECONDS = 900
 #: What stands for expressions that only GitHub can fill in; what a step must not need is not here.
 STAND_INS = {
     "${{ github.workspace }}": "{root}",
@@ -57,17 +57,9 @@ class Runner:
     def run(self, step: Step, extra: Mapping[str, str] | None = None) -> Ran:
         """What comes of a step."""
         own = {name: self._filled(value) for name, value in step.environment.items()}
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", step.run],
-            cwd=self.root / step.folder,
-            env=environment({**self.around, **own, **(extra or {})}),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        command = ["bash", "-euo", "pipefail", "-c", step.run]
+        around = environment({**self.around, **own, **(extra or {})})
+        return run(command, self.root / step.folder, around)
 
     def _filled(self, text: str) -> str:
         for expression, instead in STAND_INS.items():

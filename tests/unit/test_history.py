@@ -71,3 +71,31 @@ def test_builds_of_another_checkout_are_told_apart(tmp_path: Path) -> None:
     assert history._noted("default/default/unknown", environment) == (None, "")
     noted.write_text("[1]")
     assert history._noted("default/default/abc", environment) == (None, "")
+
+
+def line(name: str, started: str, completed: str) -> str:
+    """A vertex as BuildKit reports it, ended."""
+    times = {
+        "started": f"2026-11-29T07:00:{started}Z",
+        "completed": f"2026-11-29T07:00:{completed}Z",
+    }
+    return json.dumps({"vertexes": [{"digest": name, "name": name, **times}]})
+
+
+def test_what_another_build_had_begun_does_not_lengthen_this_one() -> None:
+    """BuildKit tells a build when the other one began the step that both share."""
+    trace = history.parse_trace(
+        [
+            line("[1/3] WORKDIR /app", "02.0", "02.5"),
+            line("[2/3] RUN long", "03.0", "12.0"),
+            line("[internal] load build definition from Dockerfile", "10.0", "10.1"),
+            line("[3/3] RUN mine", "12.0", "13.0"),
+        ]
+    )
+    assert trace.seconds == 3.0
+    steps = {one.name: (one.foreign, one.seconds) for one in trace.vertexes if one.name[1] != "i"}
+    assert steps == {
+        "[1/3] WORKDIR /app": (True, 0.0),
+        "[2/3] RUN long": (True, 2.0),
+        "[3/3] RUN mine": (False, 1.0),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,7 @@ from tasks.core.journal import misses, recipe
 from tasks.core.journal.records import (
     CACHED,
     RUN,
+    SHARED,
     STEP,
     Argument,
     BaseRecord,
@@ -213,3 +215,35 @@ def test_brackets_without_end_are_the_name_of_a_file() -> None:
     dockerfile = f"FROM scratch\nCOPY {'[' * 100_000} /\n"
     found = reasons(record(2, dockerfile, ran="COPY"), record(1, dockerfile))
     assert [kind for kind, _ in found] == ["evicted"]
+
+
+def shared(made: Record, *names: str) -> Record:
+    """``made``, but the steps that begin so were run by another build at the same time."""
+    steps = [
+        replace(step, state=SHARED) if step.instruction.startswith(names) else step
+        for step in made.steps
+    ]
+    return replace(made, steps=tuple(steps))
+
+
+def test_behind_a_step_that_is_shared_with_another_build_nothing_is_found() -> None:
+    text = "FROM scratch\nWORKDIR /app\nCOPY a /\nRUN one\nRUN two\n"
+    then, now = record(1, text, ran="nothing"), shared(record(2, text), "WORKDIR", "COPY")
+    one, two = misses.explain(now, [then], ["t"])
+    assert [reason.kind for reason in one.reasons] == ["beside"]
+    assert "another build, still at work, had run [ 2/4] COPY a /" in one.reasons[0].text
+    assert [reason.kind for reason in two.reasons] == ["parent"]
+
+
+def test_what_differs_is_the_reason_also_beside_another_build() -> None:
+    text = "FROM scratch\nWORKDIR /app\nRUN one\n"
+    now = shared(record(2, text.replace("one", "other")), "WORKDIR")
+    assert [kind for kind, _ in reasons(now, record(1, text))] == ["instruction"]
+
+
+def test_a_step_that_another_target_ran_is_a_parent_that_missed() -> None:
+    text = "FROM scratch\nWORKDIR /app\nRUN one\n"
+    now = shared(record(2, text), "WORKDIR")
+    ran = replace(now.steps[0], digest="other", state=RUN, targets=("u",))
+    (miss,) = misses.explain(replace(now, steps=(ran, *now.steps)), [record(1, text)], ["t"])
+    assert [reason.kind for reason in miss.reasons] == ["parent"]

@@ -17,7 +17,7 @@ from tasks.core.render import tables
 NO_CACHE, FIRST, PLATFORM = "no-cache", "first", "platform"
 INSTRUCTION, ARGUMENT, BASE_DIGEST, FILES = "instruction", "argument", "base", "files"
 PARENT, FAILED_BEFORE, BUILDER = "parent", "failed", "builder"
-EVICTED, UNKNOWN = "evicted", "unknown"
+EVICTED, BESIDE, UNKNOWN = "evicted", "beside", "unknown"
 #: So many names of files are told; the others are counted.
 SHOWN_FILES = 5
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +19,16 @@ _NUMBERED = re.compile(
 )
 _EXPORT = ("exporting ", "importing ", "sending tarball", "pushing ", "preparing build cache")
 _TRANSFER = ("transferring ", "sha256:")
+_DEFINITION = "[internal] load build definition"
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
 @dataclass(frozen=True)
 class Vertex:
-    """One vertex that was done, or stopped. ``seconds`` leaves out the pauses between its parts."""
+    """One vertex that was done, or stopped. ``seconds`` leaves out the pauses between its parts.
+
+    ``foreign``: another build, at work when this one began, had begun it; see ``within``.
+    """
 
     digest: str
     name: str
@@ -35,6 +39,7 @@ class Vertex:
     seconds: float
     transferred_bytes: int | None
     error: str
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,25 @@ def parse(lines: Iterable[str]) -> tuple[Vertex, ...]:
         if digest in parts
     ]
     return tuple(sorted(made, key=lambda vertex: vertex.started))
+
+
+def within(vertexes: Sequence[Vertex]) -> tuple[Vertex, ...]:
+    """The vertexes of one build, none of which begins before the build does.
+
+    It begins when it loads its Dockerfile, which it shares with nobody. Where builds side by side
+    share a step, BuildKit tells each of them when the first one began it.
+    """
+    began = [vertex.started for vertex in vertexes if vertex.name.startswith(_DEFINITION)]
+    return tuple(_clipped(vertex, min(began)) for vertex in vertexes) if began else tuple(vertexes)
+
+
+def _clipped(vertex: Vertex, began: datetime) -> Vertex:
+    if vertex.started >= began:
+        return vertex
+    ended = max(vertex.ended, began)
+    seconds = min(vertex.seconds, (ended - began).total_seconds())
+    foreign = not vertex.cached
+    return replace(vertex, started=began, ended=ended, seconds=seconds, foreign=foreign)
 
 
 def moment(text: Any) -> datetime:

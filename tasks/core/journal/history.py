@@ -89,7 +89,7 @@ def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
 
 def parse_trace(lines: Iterable[str]) -> Trace:
     """A trace from the JSON lines of ``history logs --progress=rawjson``."""
-    vertexes = graph.parse(lines)
+    vertexes = graph.within(graph.parse(lines))
     if not vertexes:
         return Trace((), 0.0)
     began = min(vertex.started for vertex in vertexes)

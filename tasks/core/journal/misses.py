@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import islice
 
-from tasks.core.journal import differences, recipe, stepplaces
+from tasks.core.journal import differences, recipe, sharing, stepplaces
 from tasks.core.journal.differences import (
     BUILDER,
     EVICTED,
@@ -63,12 +63,16 @@ def explain(record: Record, earlier: Sequence[Record], targets: Iterable[str]) -
     """
     wanted = set(targets)
     by_digest = {step.digest: step for step in record.steps}
+    foreign = sharing.foreign(record)
     found: dict[str, Miss] = {}
     for step in record.steps:
         names = [name for name in step.targets if name in wanted]
         if step.kind != STEP or step.state in (CACHED, SHARED) or not names or step.key in found:
             continue
-        found[step.key] = _miss(record, earlier, step, names[0], by_digest)
+        miss = _miss(record, earlier, step, names[0], by_digest, foreign)
+        if [reason.kind for reason in miss.reasons] == [EVICTED]:
+            miss = replace(miss, reasons=sharing.reasons(step, by_digest, foreign) or miss.reasons)
+        found[step.key] = miss
     return tuple(found.values())
 
 
@@ -78,9 +82,11 @@ def _miss(
     step: StepRecord,
     name: str,
     by_digest: Mapping[str, StepRecord],
+    foreign: set[str],
 ) -> Miss:
     above = [by_digest[each] for each in step.inputs if each in by_digest]
-    ran = [each for each in above if each.kind == STEP and each.state != CACHED]
+    steps = [each for each in above if each.kind == STEP and each.key not in foreign]
+    ran = [each for each in steps if each.state != CACHED]
     if ran:
         return Miss(step, name, (Reason(PARENT, f"parent missed: {ran[0].name}"),))
     target = record.target(name)

@@ -15,7 +15,8 @@ SCHEMA = 1
 DONE, FAILED = "done", "failed"
 #: What a step is: an instruction of a Dockerfile, its FROM, an errand of BuildKit's, the export.
 STEP, BASE, INTERNAL, EXPORT = "step", "base", "internal", "export"
-#: How a step came about: it ran, an earlier build had it, or another target ran it in this build.
+#: How a step came about: it ran, an earlier build had it, or another target ran it in this build,
+#: or another build that was at work at the same time.
 RUN, CACHED, SHARED = "run", "cached", "shared"
 #: It was stopped, or it failed.
 STOPPED, BROKE = "stopped", "failed"

@@ -61,7 +61,7 @@ def gather(
             if known is None:
                 found[vertex.digest] = Seen(vertex, (owner,), only.get(name))
                 continue
-            ran = known.vertex if not known.vertex.cached else vertex
+            ran = min(known.vertex, vertex, key=lambda one: (one.cached, one.foreign))
             found[vertex.digest] = Seen(
                 ran, tuple(dict.fromkeys((*known.targets, owner))), known.only
             )
@@ -169,6 +169,8 @@ def _errand(name: str) -> str:
 def _state(vertex: Vertex) -> str:
     if vertex.error:
         return STOPPED if "context canceled" in vertex.error else BROKE
+    if vertex.foreign:
+        return SHARED
     return CACHED if vertex.cached else RUN
 
 
