@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +19,22 @@ from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, encoded
 from tests.unit.layers import file, layer
 
+#: A program of one thread, as a task is when it begins; it says who its processes are.
+PROGRAM = """
+import time
+from tasks.core.verifying import crew
+crew.size = lambda: 3
+with crew.crew() as current:
+    print(*(worker.process.pid for worker in current._workers), flush=True)
+    time.sleep(60)
+"""
+
 
 @pytest.fixture(autouse=True)
 def _one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process, which is no copy of this one: what runs tests has threads."""
     monkeypatch.setattr(crew, "size", lambda: 1)
+    monkeypatch.setattr(crew, "_can_fork", lambda: False)
 
 
 def job(folder: Path, content: bytes | None = None) -> Job:
@@ -58,6 +73,34 @@ def test_a_process_that_is_killed_is_said_and_the_next_image_is_done(tmp_path: P
         with pytest.raises(OutOfReach, match=r"ended early \(signal 9\); is there enough memory"):
             current.start(job(tmp_path)).result()
         assert current.start(job(tmp_path)).result().verdicts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there they are no copies")
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+def test_copies_do_not_outlive_the_process_that_made_them(ending: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    ) as program:
+        assert program.stdout is not None
+        found = [Path("/proc", word, "stat") for word in program.stdout.readline().decode().split()]
+        assert [runs(each) for each in found] == [True] * 3
+        program.send_signal(ending)
+        program.wait(10)
+    until = time.monotonic() + 10
+    while any(map(runs, found)):
+        assert time.monotonic() < until, "they read on"
+        time.sleep(0.05)
+
+
+def runs(stat: Path) -> bool:
+    """Whether a process runs by the kernel's record; nobody may be there who waits for its end."""
+    try:
+        return " Z " not in stat.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_after_the_end_nothing_is_begun(tmp_path: Path) -> None:

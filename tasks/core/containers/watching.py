@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -149,14 +150,15 @@ def from_proc(container_id: str, main: int, proc: Path = PROC) -> Iterator[Sampl
         inside = processes.depth((proc / str(main) / "status").read_text(errors="replace"))
         while True:
             now = time.monotonic()
-            pids = {int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()}
+            pids = {int(name) for name in os.listdir(proc) if name.isdigit()}  # noqa: PTH208 - often
             others = {pid: since for pid, since in others.items() if pid in pids}
             mine = []
             for pid in sorted(pids):
                 if now - others.get(pid, now) > _SETTLED_SECONDS:
                     continue
-                if _belongs(proc / str(pid), container_id):
-                    mine.append(proc / str(pid))
+                folder = f"{proc}/{pid}"
+                if _belongs(folder, container_id):
+                    mine.append(folder)
                 else:
                     others.setdefault(pid, now)
             yield _sample(mine, inside, ports)
@@ -184,32 +186,36 @@ def _is_here(container_id: str, pid: int) -> bool:
 
     It is not with Docker Desktop, whose engine runs in a machine of its own.
     """
-    return pid > 0 and _belongs(PROC / str(pid), container_id)
+    return pid > 0 and _belongs(f"{PROC}/{pid}", container_id)
 
 
-def _belongs(folder: Path, container_id: str) -> bool:
-    return container_id in _text(folder / "cgroup")
+def _belongs(folder: str, container_id: str) -> bool:
+    return container_id in _text(f"{folder}/cgroup")
 
 
-def _sample(folders: list[Path], inside: int, ports: Pace) -> Sample:
+def _sample(folders: list[str], inside: int, ports: Pace) -> Sample:
     found, listening = [], None
     for folder in folders:
-        status = _text(folder / "status")
+        status = _text(f"{folder}/status")
         if processes.depth(status) < inside:
             continue
-        argv = processes.command_line(_text(folder / "cmdline").encode())
-        one = processes.parse(status, _text(folder / "uid_map"), argv)
+        argv = processes.command_line(_text(f"{folder}/cmdline").encode())
+        one = processes.parse(status, _text(f"{folder}/uid_map"), argv)
         if one:
             found.append(one)
             if listening is None and not (one.zombie or one.runtimes_own) and ports.due():
-                tables = (_text(folder / "net/tcp"), _text(folder / "net/tcp6"))
+                tables = (_text(f"{folder}/net/tcp"), _text(f"{folder}/net/tcp6"))
                 listening = processes.listening(*tables)
     return Sample(tuple(found), listening)
 
 
-def _text(path: Path) -> str:
-    """A file of /proc; "" when its process has ended, or is hidden from this user."""
+def _text(path: str) -> str:
+    """A file of /proc; "" when its process has ended, or is hidden from this user.
+
+    Hundreds of them are read a second: without a Path and a buffer that takes a third of the time.
+    """
     try:
-        return path.read_text(errors="replace")
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see above
+            return file.readall().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -30,7 +31,6 @@ SLICE_SECONDS = 0.2
 END_SECONDS = 2
 #: The containers come first, whose start and answers are timed; reading takes what they leave.
 NICENESS = 5
-_CONTEXT = multiprocessing.get_context("spawn")
 
 
 def size() -> int:
@@ -42,11 +42,17 @@ class Crew:
     """The processes of one run; none is left when it ends."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(size())
-        self._lock = threading.Lock()
         self._ended = False
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(size())
+
+    def begin(self) -> None:
+        """Start them, while there is no other thread that a fork would lose; else when needed."""
+        while _can_fork() and len(self._workers) < size():
+            self._workers.append(_worker())
+            self._idle.append(self._workers[-1])
 
     def start(self, job: Job) -> Work:
         """Have it done when one of the processes is free; ask for the result when it is needed."""
@@ -136,14 +142,27 @@ def crew() -> Iterator[Crew]:
     """A crew; whatever happens inside, none of its processes is left."""
     current = Crew()
     try:
+        current.begin()
         yield current
     finally:
         current.end()
 
 
+def _can_fork() -> bool:
+    """Whether a process can be a copy of this one: it has all modules, which takes half a second.
+
+    Libraries of macOS do not bear that, nor does a lock that another thread holds.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
 def _worker() -> _Worker:
-    ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
+    fork = _can_fork()
+    context = get_context("fork") if fork else get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    if not fork:
+        resource_tracker.ensure_running()  # when it is started, it lifts what `_start` blocks
     _start(process)
     theirs.close()
     return _Worker(ours, process)
@@ -151,7 +170,6 @@ def _worker() -> _Worker:
 
 def _start(process: BaseProcess) -> None:
     """Start it deaf to Ctrl-C, which a terminal sends to all: it would print a traceback."""
-    resource_tracker.ensure_running()  # when it is started, it lifts what is blocked
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

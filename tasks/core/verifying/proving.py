@@ -83,11 +83,11 @@ def prove(
     """
     live = start and any(family in _STARTED for family in families)
     with contextlib.ExitStack() as stack:
+        crew = stack.enter_context(crews.crew())  # before anything that a copy should not have
         client = run = None
         if any(case.archive is None for case in cases):
             client = stack.enter_context(contextlib.closing(daemon.connect(session.engine)))
         pool = stack.enter_context(ThreadPoolExecutor(jobs or default_jobs()))
-        crew = stack.enter_context(crews.crew())
         if client is not None and live:
             run = stack.enter_context(sandbox.run(client, session.settings.project))
         prover = _Prover(session, client, crew, run, tuple(families))
