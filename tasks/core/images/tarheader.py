@@ -6,6 +6,7 @@ What is no header is an error and never the end: whatever lies behind it would g
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,8 +22,9 @@ LONG_NAME, LONG_LINK = b"L", b"K"
 GNU_SPARSE = b"S"
 CAPABILITY = b"SCHILY.xattr.security.capability"
 
+#: name, mode, uid, gid, size, modified, checksum, type, link, magic, prefix.
+_FIELDS = struct.Struct("100s8s8s8s12s12s8s1s100s6s82x155s12x").unpack
 _DIGITS = re.compile(rb"[0-9]{1,19}")
-_OCTAL = re.compile(rb"[0-7]{1,12}")
 
 #: Gives exactly so many bytes, or raises Malformed.
 Exactly = Callable[[int], bytes]
@@ -56,23 +58,24 @@ def basic(block: bytes) -> Header:
     """The header in ``block`` by itself. Raises Malformed for anything else."""
     if len(block) != BLOCK_BYTES:
         raise Malformed("it ends within a header")
-    if _number(block[148:156]) != 256 + sum(block) - sum(block[148:156]):
+    name, mode, uid, gid, size, modified, check, kind, link, magic, prefix = _FIELDS(block)
+    if _number(check) != 256 + sum(block) - sum(check):
         raise Malformed("a header whose checksum is wrong")
-    kind, name = block[156:157], _text(block[:100])
-    prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else b""
-    size = _number(block[124:136])
+    name = _text(name)
+    prefix = _text(prefix) if magic == b"ustar\0" else b""
+    stored_bytes = _number(size)
     if kind == b"\0":
         kind = b"5" if name.endswith(b"/") else b"0"
     return Header(
         name=prefix + b"/" + name if prefix else name,
-        link=_text(block[157:257]),
+        link=_text(link),
         type=kind,
-        mode=_number(block[100:108]) & 0o7777,
-        uid=_number(block[108:116]),
-        gid=_number(block[116:124]),
-        stored_bytes=size,
-        size_bytes=size,
-        modified=_date(block[136:148]),
+        mode=_number(mode) & 0o7777,
+        uid=_number(uid),
+        gid=_number(gid),
+        stored_bytes=stored_bytes,
+        size_bytes=stored_bytes,
+        modified=_date(modified),
     )
 
 
@@ -180,17 +183,20 @@ def _date(field: bytes) -> int:
 
 def _number(field: bytes) -> int:
     """A number in octal, or in base 256 where the first bit is set."""
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
-        if field[0] & 0x40 or value >= 2**63:
-            raise Malformed("a header with a number out of range")
-        return value
     digits = field.strip(b" \0")
+    if digits.isdigit():
+        try:
+            return int(digits, 8)
+        except ValueError:
+            raise Malformed("a header with a number that is none") from None
     if not digits:
         return 0
-    if not _OCTAL.fullmatch(digits):
+    if not field[0] & 0x80:
         raise Malformed("a header with a number that is none")
-    return int(digits, 8)
+    value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
+    if field[0] & 0x40 or value >= 2**63:
+        raise Malformed("a header with a number out of range")
+    return value
 
 
 def _decimal(pax: Mapping[bytes, bytes], key: bytes, otherwise: int) -> int:
