@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from tasks.core import daemon
+from tasks.core import daemon, process
 from tasks.core.endpoint import Engine
 from tasks.core.engine import ensure
 from tasks.core.errors import OutOfReach
+from tasks.core.provision import bases
+from tasks.core.provision.bases import BaseNeed
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = "slipway-test"
 PREFIX = "slipway.test"
+BASE = "node:22-bookworm-slim"
 PATIENCE_SECONDS = 1500
 #: What builds.
 _BUILDS = re.compile(r"\b(build\.|pipeline|compare\.builds|verify\.reproducible|compose )")
@@ -69,11 +72,16 @@ def cannot_run(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The engine that tasks would use, brought up when there is none."""
+    """The engine that tasks would use, brought up when there is none, and BASE in its reach.
+
+    Tests that build without a task, which would see to it, stand on that.
+    """
     try:
-        return ensure(os.environ.get("ENGINE", "auto"))
+        found = ensure(os.environ.get("ENGINE", "auto"))
+        bases.ensure_bases(found, [BaseNeed(BASE)], process.note)
     except OutOfReach as error:
         cannot_run(str(error))
+    return found
 
 
 @pytest.fixture(scope="session")

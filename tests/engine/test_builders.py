@@ -12,19 +12,16 @@ import pytest
 from tasks.core import process
 from tasks.core.errors import OutOfReach
 from tasks.core.machines import builders
-from tasks.core.provision import bases, registry
-from tasks.core.provision.bases import BaseNeed
-from tests.engine.conftest import Ran, make_scratch, run_task
+from tasks.core.provision import registry
+from tests.engine.conftest import BASE, Ran, make_scratch, run_task
 from tests.engine.second import TwoNodes, builds_of, told_of
 
-BASE = "node:22-bookworm-slim"
 BOTH = "linux/amd64,linux/arm64"
 
 
 @pytest.fixture
-def context(two: TwoNodes, tmp_path: Path) -> Path:
+def context(tmp_path: Path) -> Path:
     """A build that runs something on the building machine, and takes a while when told to."""
-    bases.ensure_bases(two.engine, [BaseNeed(BASE)], process.note)
     folder = tmp_path / "context"
     folder.mkdir()
     (folder / "Dockerfile").write_text(
