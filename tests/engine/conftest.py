@@ -41,7 +41,10 @@ PREFIX = "slipway.test"
 BASE = "node:22-bookworm-slim"
 PATIENCE_SECONDS = 1500
 #: What builds.
-_BUILDS = re.compile(r"\b(build\.|pipeline|compare\.builds|verify\.reproducible|compose )")
+_BUILDS = re.compile(
+    r"\b(build\.|pipeline|(compare|bench)\.(builds|peers)|verify\.reproducible|compose|"
+    r"buildx build)\b"
+)
 _alone = False
 
 
@@ -103,7 +106,7 @@ def emulation_lock(*, alone: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cache_lock(*, alone: bool = False) -> Iterator[None]:
-    """Hold this while something is built; ``alone`` while a test counts hits, or uses no cache.
+    """Hold this while something is built (`run` does); ``alone`` to count hits, or to use no cache.
 
     A step that another build, still at work, ran is shared with it, and BuildKit then looks for no
     cache behind it: all that follows runs again (moby/buildkit issue 4674). Whoever has it alone

@@ -142,16 +142,10 @@ def test_compose_by_hand_builds_what_the_tasks_built(
     hand = f"{PREFIX}.hand"
 
     def compose(*words: str) -> str:
-        done = subprocess.run(
-            [engine.docker, "compose", *words],
-            cwd=root,
-            env={**environment({"REGISTRY": hand}), "VERSION": "latest", **engine.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout + done.stderr
+        own = {"REGISTRY": hand, "VERSION": "latest", **engine.environment}
+        done = run([engine.docker, "compose", *words], root, environment(own))
+        assert done.code == 0, done.err[-2000:]
+        return done.out + done.err
 
     services = ("frontend", "backend")
     production = compose("-f", "compose.yaml", "--profile", "production", "config", "--images")

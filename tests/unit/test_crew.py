@@ -24,9 +24,23 @@ PROGRAM = """
 import time
 from tasks.core.verifying import crew
 crew.size = lambda: 3
-with crew.crew() as current:
+with crew.crew(9) as current:
     print(*(worker.process.pid for worker in current._workers), flush=True)
     time.sleep(60)
+"""
+#: The slowest of many ends, in seconds.
+IN_A_TASK = """
+import time
+from tasks.core import command
+from tasks.core.verifying import crew
+slowest = 0
+with command.boundary():
+    for _ in range(20):
+        began = time.monotonic()
+        with crew.crew(1):
+            pass
+        slowest = max(slowest, time.monotonic() - began)
+print(slowest)
 """
 
 
@@ -46,7 +60,7 @@ def job(folder: Path, content: bytes | None = None) -> Job:
 
 
 def test_one_process_does_one_image_after_the_other(tmp_path: Path) -> None:
-    with crew.crew() as current:
+    with crew.crew(1) as current:
         works = [current.start(job(tmp_path)) for _ in range(3)]
         found = [work.result() for work in works]
         assert len(current._workers) == 1
@@ -57,14 +71,14 @@ def test_one_process_does_one_image_after_the_other(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_an_image_is_told_and_the_next_is_done(tmp_path: Path) -> None:
-    with crew.crew() as current:
+    with crew.crew(1) as current:
         with pytest.raises(UsageError, match="whole tar archive"):
             current.start(job(tmp_path, b"no archive")).result()
         assert current.start(job(tmp_path)).result().verdicts
 
 
 def test_a_process_that_is_killed_is_said_and_the_next_image_is_done(tmp_path: Path) -> None:
-    with crew.crew() as current:
+    with crew.crew(1) as current:
         current.start(job(tmp_path)).result()
         dead = current._workers[0].process
         assert dead.pid is not None
@@ -103,8 +117,23 @@ def runs(stat: Path) -> bool:
         return False
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there they are no copies")
+def test_a_copy_that_has_just_begun_ends_at_once() -> None:
+    """It has the handlers of a task at first, who would not let it go, or print a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_TASK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        text=True,
+    ) as program:
+        said, problems = program.communicate(timeout=60)
+    assert problems == ""
+    assert float(said) < crew.END_SECONDS
+
+
 def test_after_the_end_nothing_is_begun(tmp_path: Path) -> None:
-    with crew.crew() as current:
+    with crew.crew(1) as current:
         pass
     with pytest.raises(Interrupted):
         current.start(job(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.core.bake.baking import Build, Built
@@ -99,3 +100,21 @@ def test_what_another_build_had_begun_does_not_lengthen_this_one() -> None:
         "[2/3] RUN long": (True, 2.0),
         "[3/3] RUN mine": (False, 1.0),
     }
+
+
+def test_what_bake_built_before_for_the_same_call_is_its_own() -> None:
+    """A target that is made from another one begins when that one is done."""
+    lines = [
+        line("[base 1/1] RUN long", "03.0", "12.0"),
+        line("[internal] load build definition from Dockerfile", "12.0", "12.1"),
+        line("[1/1] RUN mine", "12.2", "13.0"),
+    ]
+    called = datetime(2026, 11, 29, 7, 0, 2, tzinfo=UTC)
+    assert [step.foreign for step in history.parse_trace(lines, called).steps] == [False, False]
+    assert [step.foreign for step in history.parse_trace(lines).steps] == [True, False]
+
+
+def test_of_one_step_the_copy_of_the_one_who_ran_it_counts() -> None:
+    ran = Step("sha256:1", "[base 1/1] RUN x", cached=False, seconds=30.0)
+    seen = Step("sha256:1", "[base 1/1] RUN x", cached=False, seconds=0.0, foreign=True)
+    assert history.unique([[seen], [ran]]) == history.unique([[ran], [seen]]) == (ran,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -35,11 +36,13 @@ def test_where_nothing_can_be_kept_it_is_said(
     assert "layers are sent anew each time: .slipway/cache/layouts: " in capfd.readouterr().err
 
 
-def test_nothing_is_left_in_the_folder_of_another_user(
+def test_root_leaves_nothing_in_the_folder_of_another_user(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / layouts.FOLDER).mkdir(parents=True)
-    monkeypatch.setattr("os.geteuid", lambda: tmp_path.stat().st_uid + 1)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / layouts.FOLDER, 1, 1)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     with layouts.kept(tmp_path, tmp_path / "instead") as place:
         assert place == tmp_path / "instead"
     assert list((tmp_path / layouts.FOLDER).parent.iterdir()) == [tmp_path / layouts.FOLDER]

@@ -247,3 +247,9 @@ def test_a_step_that_another_target_ran_is_a_parent_that_missed() -> None:
     ran = replace(now.steps[0], digest="other", state=RUN, targets=("u",))
     (miss,) = misses.explain(replace(now, steps=(ran, *now.steps)), [record(1, text)], ["t"])
     assert [reason.kind for reason in miss.reasons] == ["parent"]
+
+
+def test_where_the_cache_was_found_again_nothing_was_missed_beside_another_build() -> None:
+    text = "FROM scratch\nWORKDIR /app\nCOPY a /\nRUN one\n"
+    now = shared(record(2, text, ran="RUN one"), "WORKDIR")
+    assert [kind for kind, _ in reasons(now, record(1, text))] == ["evicted"]

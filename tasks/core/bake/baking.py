@@ -85,7 +85,7 @@ def run(
     Layouts go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
-    started = monotonic()
+    began, started = datetime.now(UTC), monotonic()
     asked = session, definition, argv, plan
     recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     repeated = bool(why and why.failure and loading.is_race(why.failure.reason))
@@ -97,7 +97,7 @@ def run(
     told = json.loads(metadata.read_text())
     exported, reloaded = _taken_in(session, definition, plan, kept=kept)
     took = monotonic() - started
-    traces = history.traces(session.engine, _refs(told))
+    traces = history.traces(session.engine, _refs(told), began)
     made = tuple(_results(definition, plan, told, exported, traces))
     recording.done({one.target: _made(one) for one in made}, traces)
     return Build(made, took, repeated=repeated or reloaded)

@@ -17,7 +17,10 @@ HITS = (CACHED, SHARED)
 
 @dataclass(frozen=True)
 class Rate:
-    """A count of steps: taken from an earlier build, run by another target of this one, run."""
+    """A count of steps: taken from an earlier build, run for somebody else, run.
+
+    Somebody else is another target of this build, or another build at the same time.
+    """
 
     name: str
     cached: int
@@ -31,7 +34,7 @@ class Rate:
 
     @property
     def percent(self) -> float | None:
-        """Hits of all, in percent; a step that another target ran is no hit. None without steps."""
+        """Hits of all, in percent; what somebody else ran is none. None without steps."""
         return 100 * self.cached / self.steps if self.steps else None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ _FRACTION = re.compile(r"(\.\d{6})\d+")
 class Vertex:
     """One vertex that was done, or stopped. ``seconds`` leaves out the pauses between its parts.
 
-    ``foreign``: another build, at work when this one began, had begun it; see ``within``.
+    ``foreign``: another build, at work when this one began, had run it or was running it.
     """
 
     digest: str
@@ -71,11 +71,16 @@ def is_export(name: str) -> bool:
     return name.startswith(_EXPORT)
 
 
-def parse(lines: Iterable[str]) -> tuple[Vertex, ...]:
+def parse(lines: Iterable[str], since: datetime | None = None) -> tuple[Vertex, ...]:
     """Every vertex that was done, in the order in which they began.
 
-    A vertex is reported many times as it goes on, and may work in several parts. Lines that are no
-    JSON object are somebody's notices. Raises Malformed for an object that is not BuildKit's.
+    A vertex is reported many times as it goes on, and may work in several parts. Where builds side
+    by side share a step, BuildKit tells each of them when the first one began it; what was before
+    this build does not count. It begins when it loads its Dockerfile, which it shares with nobody,
+    or at ``since``, when bake was called: a target that it is made from was built before.
+
+    Lines that are no JSON object are somebody's notices. Raises Malformed for an object that is not
+    BuildKit's.
     """
     told: dict[str, dict[str, Any]] = {}
     parts: dict[str, dict[datetime, datetime]] = {}
@@ -92,31 +97,15 @@ def parse(lines: Iterable[str]) -> tuple[Vertex, ...]:
                 parts.setdefault(digest, {})[began] = ended
         for status in _objects(event, "statuses"):
             _count(status, moved)
+    loads = [d for d in parts if str(told[d].get("name")).startswith(_DEFINITION)]
+    starts = [min(parts[digest]) for digest in loads]
+    build = min([*starts, *([since] if since else [])]) if starts else None
     made = [
-        _vertex(digest, vertex, parts[digest], moved.get(digest, {}))
+        _vertex(digest, vertex, parts[digest], moved.get(digest, {}), build)
         for digest, vertex in told.items()
         if digest in parts
     ]
     return tuple(sorted(made, key=lambda vertex: vertex.started))
-
-
-def within(vertexes: Sequence[Vertex]) -> tuple[Vertex, ...]:
-    """The vertexes of one build, none of which begins before the build does.
-
-    It begins when it loads its Dockerfile, which it shares with nobody. Where builds side by side
-    share a step, BuildKit tells each of them when the first one began it.
-    """
-    began = [vertex.started for vertex in vertexes if vertex.name.startswith(_DEFINITION)]
-    return tuple(_clipped(vertex, min(began)) for vertex in vertexes) if began else tuple(vertexes)
-
-
-def _clipped(vertex: Vertex, began: datetime) -> Vertex:
-    if vertex.started >= began:
-        return vertex
-    ended = max(vertex.ended, began)
-    seconds = min(vertex.seconds, (ended - began).total_seconds())
-    foreign = not vertex.cached
-    return replace(vertex, started=began, ended=ended, seconds=seconds, foreign=foreign)
 
 
 def moment(text: Any) -> datetime:
@@ -135,7 +124,12 @@ def _vertex(
     told: Mapping[str, Any],
     parts: Mapping[datetime, datetime],
     moved: Mapping[str, int],
+    build: datetime | None,
 ) -> Vertex:
+    """One vertex; ``build`` is when its build began, None where that is not known."""
+    first = min(parts)
+    if build:
+        parts = {max(a, build): max(b, build) for a, b in parts.items()}
     inputs = untrusted.sequence(told.get("inputs") or [], "a vertex's inputs")
     return Vertex(
         digest=digest,
@@ -147,6 +141,7 @@ def _vertex(
         seconds=sum(max((b - a).total_seconds(), 0.0) for a, b in parts.items()),
         transferred_bytes=sum(moved.values()) if moved else None,
         error=untrusted.text(told.get("error") or "", "a vertex's error"),
+        foreign=min(parts) > first and not told.get("cached"),
     )
 
 

@@ -38,6 +38,8 @@ class Step:
     ended_seconds: float = 0.0
     #: The platform that the whole build was for, if it was one: BuildKit names none then.
     only: str | None = None
+    #: Another build ran it, see `Vertex`.
+    foreign: bool = False
 
     @property
     def platform(self) -> str | None:
@@ -76,20 +78,24 @@ class Past:
     failed: bool
 
 
-def traces(engine: Engine, refs: Mapping[str, str]) -> dict[str, Trace]:
-    """What building each target took, by target, from their build refs."""
+def traces(
+    engine: Engine, refs: Mapping[str, str], since: datetime | None = None
+) -> dict[str, Trace]:
+    """What building each target took, by target, from their build refs; ``since``: see `graph`."""
     # "builder/node/id"
     places = {ref: (*ref.split("/")[:-1], "", "")[:2] for ref in refs.values()}
     builder = next((name for name, _ in places.values()), "")
     names = {node for _, node in places.values()}
     with builders.apart(engine, builder, names) as nodes, ThreadPoolExecutor(4) as pool:
-        done = pool.map(lambda ref: _logs(nodes.get(places[ref][1], engine), ref), refs.values())
+        done = pool.map(
+            lambda ref: _logs(nodes.get(places[ref][1], engine), ref, since), refs.values()
+        )
         return dict(zip(refs, done, strict=True))
 
 
-def parse_trace(lines: Iterable[str]) -> Trace:
+def parse_trace(lines: Iterable[str], since: datetime | None = None) -> Trace:
     """A trace from the JSON lines of ``history logs --progress=rawjson``."""
-    vertexes = graph.within(graph.parse(lines))
+    vertexes = graph.parse(lines, since)
     if not vertexes:
         return Trace((), 0.0)
     began = min(vertex.started for vertex in vertexes)
@@ -103,6 +109,7 @@ def parse_trace(lines: Iterable[str]) -> Trace:
             vertex.cached,
             vertex.seconds,
             (vertex.ended - began).total_seconds(),
+            foreign=vertex.foreign,
         )
         for vertex in vertexes
         if _STEP.match(vertex.name) and not (vertex.cached and vertex.name in ran)
@@ -116,7 +123,7 @@ def unique(groups: Iterable[Iterable[Step]]) -> tuple[Step, ...]:
     found: dict[str, Step] = {}
     for step in (step for group in groups for step in group):
         known = found.get(step.digest)
-        if known is None or known.cached:
+        if known is None or (step.cached, step.foreign) < (known.cached, known.foreign):
             found[step.digest] = step
     return tuple(found.values())
 
@@ -198,13 +205,13 @@ def parse_failure(record: Mapping[str, Any], dockerfiles: Collection[str]) -> Fa
     return Failure(str(error.get("Name") or ""), lines[0], tuple(error.get("Logs") or ()))
 
 
-def _logs(engine: Engine, ref: str) -> Trace:
+def _logs(engine: Engine, ref: str, since: datetime | None) -> Trace:
     done = process.read(
         buildx.history_logs(engine.docker, ref.rpartition("/")[2]),
         env=engine.environment,
         timeout=60,
     )
     try:
-        return parse_trace(done.stderr.splitlines() + done.stdout.splitlines())
+        return parse_trace(done.stderr.splitlines() + done.stdout.splitlines(), since)
     except Malformed as problem:
         raise OutOfReach(f"{process.shown(done.argv)}: {problem}") from None

@@ -153,7 +153,8 @@ class Recording:
         known = {*self._definition.targets, *(p for ps in self._plan.split.values() for p in ps)}
         past = history.since_then(session.engine, self._started, session.root)
         refs = {each.target: each.ref for each in past if each.target in known}
-        return {n: trace.vertexes for n, trace in history.traces(session.engine, refs).items()}
+        traces = history.traces(session.engine, refs, self._started)
+        return {name: trace.vertexes for name, trace in traces.items()}
 
     def _hide(self, text: str) -> str:
         return masking.hide(text, self._secrets)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from tasks.core.journal.differences import BESIDE, Reason, shown
-from tasks.core.journal.records import RUN, SHARED, Record, StepRecord
+from tasks.core.journal.records import CACHED, RUN, SHARED, Record, StepRecord
 
 
 def foreign(record: Record) -> set[str]:
@@ -22,18 +22,18 @@ def reasons(
     step: StepRecord, by_digest: Mapping[str, StepRecord], foreign: Collection[str]
 ) -> tuple[Reason, ...]:
     """Why ``step`` ran though nothing differs: the nearest ``foreign`` step before it, or ()."""
-    for above in _before(step, by_digest):
+    for above in _missed(step, by_digest):
         if above.key in foreign:
             behind = f"another build, still at work, had run {shown(above.name, 60)}"
             return (Reason(BESIDE, f"beside: {behind}; BuildKit looks for no cache behind that"),)
     return ()
 
 
-def _before(step: StepRecord, by_digest: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
-    """What ``step`` waits for, the nearest first."""
+def _missed(step: StepRecord, by_digest: Mapping[str, StepRecord]) -> Iterator[StepRecord]:
+    """What ``step`` waits for, the nearest first; nothing behind what the cache was asked for."""
     waiting, seen = list(step.inputs), set(step.inputs)
     for digest in waiting:
-        if digest in by_digest:
+        if digest in by_digest and by_digest[digest].state != CACHED:
             yield by_digest[digest]
             new = [one for one in by_digest[digest].inputs if one not in seen]
             waiting.extend(new)

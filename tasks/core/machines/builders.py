@@ -38,7 +38,8 @@ def inspect(engine: Engine, name: str, *, sizes: bool = False) -> Builder:
     """The builder ``name`` ("": the one that buildx would use), every node asked if it answers.
 
     With ``sizes`` those that do are asked for their cache's size too, which a build need not know.
-    A silent node takes ``probing.ANSWER_SECONDS``. Raises UsageError when there is no such builder.
+    A silent node takes ``probing.ANSWER_SECONDS``, or twice that where it answers a part. Raises
+    UsageError when there is no such builder.
     """
     wanted = name or current(engine)
     noted = probing.read_note(probing.notes(engine) / "instances" / wanted.lower())

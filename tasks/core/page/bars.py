@@ -101,7 +101,7 @@ def state(step: StepRecord) -> str:
 
 
 def rates(found: Sequence[Rate]) -> tuple[Bar, ...]:
-    """Steps of each target: from the cache, run for another target, run."""
+    """Steps of each target: from the cache, run for another target or build, run."""
     bars = []
     for rate in found:
         counts = {CACHED: rate.cached, SHARED: rate.shared, RUN: rate.run}

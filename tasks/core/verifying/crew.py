@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from tasks.core import errors, waiting
-from tasks.core.command import translated
+from tasks.core.command import SIGNALS, translated
 from tasks.core.errors import Interrupted, OutOfReach, SlipwayError
 from tasks.core.verifying import looking
 from tasks.core.verifying.looking import Job, Looked
@@ -48,9 +48,9 @@ class Crew:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(size())
 
-    def begin(self) -> None:
+    def begin(self, images: int) -> None:
         """Start them, while there is no other thread that a fork would lose; else when needed."""
-        while _can_fork() and len(self._workers) < size():
+        while _can_fork() and len(self._workers) < min(size(), images):
             self._workers.append(_worker())
             self._idle.append(self._workers[-1])
 
@@ -138,11 +138,11 @@ class _Worker:
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
-    """A crew; whatever happens inside, none of its processes is left."""
+def crew(images: int) -> Iterator[Crew]:
+    """A crew for so many images; whatever happens inside, none of its processes is left."""
     current = Crew()
     try:
-        current.begin()
+        current.begin(images)
         yield current
     finally:
         current.end()
@@ -163,14 +163,18 @@ def _worker() -> _Worker:
     process = context.Process(target=_work, args=(theirs,), daemon=True)
     if not fork:
         resource_tracker.ensure_running()  # when it is started, it lifts what `_start` blocks
-    _start(process)
+    _start(process, SIGNALS if fork else (signal.SIGINT,))
     theirs.close()
     return _Worker(ours, process)
 
 
-def _start(process: BaseProcess) -> None:
-    """Start it deaf to Ctrl-C, which a terminal sends to all: it would print a traceback."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _start(process: BaseProcess, deaf: Iterable[signal.Signals]) -> None:
+    """Start it ``deaf`` to signals, until it knows what to do with them.
+
+    Ctrl-C, which a terminal sends to all, would print a traceback; and a copy has the handlers of
+    a task at first, who would not let it go.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
     try:
         process.start()
     finally:
@@ -182,6 +186,8 @@ def _work(connection: Connection) -> None:
     os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(BrokenPipeError, EOFError):  # nobody asks any more
         while True:

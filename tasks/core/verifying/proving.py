@@ -83,7 +83,8 @@ def prove(
     """
     live = start and any(family in _STARTED for family in families)
     with contextlib.ExitStack() as stack:
-        crew = stack.enter_context(crews.crew())  # before anything that a copy should not have
+        # Before there is anything that a copy of this process should not have.
+        crew = stack.enter_context(crews.crew(len(cases)))
         client = run = None
         if any(case.archive is None for case in cases):
             client = stack.enter_context(contextlib.closing(daemon.connect(session.engine)))
