@@ -54,6 +54,13 @@ BAKE = """target "app" {
 }
 """
 
+BESIDE = """target "app" {
+  context = "svc"
+  dockerfile = "Dockerfile.beside"
+  tags = ["slipway-test-records-beside:1"]
+}
+"""
+
 
 @dataclass
 class Repo:
@@ -272,8 +279,8 @@ def test_another_build_beside_it_is_told(repo: Repo, tmp_path: Path) -> None:
     unique = f"b{secrets.token_hex(8)}"
     start = f"FROM {BASE}\nWORKDIR /{unique}\n"
     (tmp_path / "Dockerfile").write_text(f"{start}RUN echo begun && sleep 300\n")
-    repo.write("Dockerfile", f"{start}COPY package-lock.json ./\nRUN echo {unique}\n")
-    repo.sub(HCL, 'target = "final"', "")
+    repo.write("Dockerfile.beside", f"{start}COPY package-lock.json ./\nRUN echo {unique}\n")
+    (repo.root / "beside.hcl").write_text(BESIDE)
     log = tmp_path / "log"
     command = (repo.engine.docker, "buildx", "build", "--progress=plain", str(tmp_path))
     with cache_lock(), log.open("wb") as said:
@@ -283,13 +290,13 @@ def test_another_build_beside_it_is_told(repo: Repo, tmp_path: Path) -> None:
         try:
             wait_for(lambda: " begun\n" in log.read_text() or other.poll() is not None)
             assert other.poll() is None, log.read_text()
-            repo.build()
-            beside = repo.build()
+            repo.build("--file", "beside.hcl")
+            beside = repo.build("--file", "beside.hcl")
         finally:
             other.terminate()
             other.wait(30)
         # BuildKit may hold what the other one had for a moment.
-        wait_for(lambda: repo.build().whole.percent == 100)
+        wait_for(lambda: repo.build("--file", "beside.hcl").whole.percent == 100)
     states = {step.instruction: step.state for step in beside.record.steps if step.kind == "step"}
     assert states[f"WORKDIR /{unique}"] == "shared"
     (miss,) = beside.first_misses
