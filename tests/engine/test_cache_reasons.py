@@ -126,12 +126,16 @@ class Repo:
 
     def evict(self, description: str) -> None:
         """Take a step of ours out of the cache, with what BuildKit only keeps for it."""
+        for name in self.cached(description):
+            with cache_lock():  # --all: images that have the layer do not keep it there
+                self.docker("buildx", "prune", "--all", "--force", "--filter", f"id={name}")
+        assert self.cached(description) == []
+
+    def cached(self, description: str) -> list[str]:
+        """The ids of what BuildKit has of the steps that say so."""
         said = self.docker("buildx", "du", "--verbose", "--filter", "type=regular")
-        for entry in said.split("\n\n"):
-            if description in entry:
-                name = entry.partition("ID:")[2].split()[0]
-                with cache_lock():
-                    self.docker("buildx", "prune", "--force", "--filter", f"id={name}")
+        found = [entry for entry in said.split("\n\n") if description in entry]
+        return [entry.partition("ID:")[2].split()[0] for entry in found]
 
     def docker(self, *words: str, stdin: str | None = None) -> str:
         done = process.read(
