@@ -9,9 +9,9 @@ import json
 import os
 import secrets
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,14 @@ from tasks.core.bake import buildx
 from tasks.core.endpoint import Engine
 from tasks.core.journal import cachereport, recordstore
 from tasks.core.journal.cachereport import CacheReport
-from tests.engine.conftest import cache_lock, make_scratch, remove_images, run_task
+from tests.engine.conftest import (
+    Started,
+    cache_lock,
+    eventually,
+    make_scratch,
+    remove_images,
+    run_task,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -292,28 +299,21 @@ def test_another_build_beside_it_is_told(repo: Repo, tmp_path: Path) -> None:
             command, env=process.merged(repo.engine.environment), stdout=said, stderr=said
         )
         try:
-            wait_for(lambda: " begun\n" in log.read_text() or other.poll() is not None)
-            assert other.poll() is None, log.read_text()
+            Started(other, log).wait_until_it_says(" begun\n")
             repo.build("--file", "beside.hcl")
             beside = repo.build("--file", "beside.hcl")
         finally:
             other.terminate()
             other.wait(30)
         # BuildKit may hold what the other one had for a moment.
-        wait_for(lambda: repo.build("--file", "beside.hcl").whole.percent == 100)
+        again = partial(repo.build, "--file", "beside.hcl")
+        assert eventually(lambda: again().whole.percent == 100, 60)
     states = {step.instruction: step.state for step in beside.record.steps if step.kind == "step"}
     assert states[f"WORKDIR /{unique}"] == "shared"
     (miss,) = beside.first_misses
     assert [reason.kind for reason in miss.reasons] == ["beside"]
     assert f"had run [2/3] WORKDIR /{unique}" in miss.reasons[0].text
     assert beside.record.seconds >= max(step.ended_seconds for step in beside.record.steps)
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.05)
 
 
 def test_no_record_holds_the_secret(repo: Repo) -> None:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from tasks.core.endpoint import Engine
 from tasks.core.provision import daemons, embedded, machine, network
 from tasks.core.provision import home as homes
 from tasks.core.provision.home import Home
-from tests.engine.conftest import cannot_run
+from tests.engine.conftest import cannot_run, eventually
 
 REPOSITORY = Path(__file__).parents[2]
 CALL_UP = "from tasks.core.provision import embedded; print(embedded.up().started)"
@@ -49,16 +49,6 @@ def processes_of(home: Home) -> list[str]:
     """Command lines that name the home or its runtime folder."""
     lines = daemons.command_lines()
     return [line for line in lines if f"{home.root}/" in line or f"{home.runtime}/" in line]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether ``condition`` comes true soon."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_another_engines_bridge_survives(home: Home, engine: Engine) -> None:

@@ -23,7 +23,7 @@ from tasks.core.proofs.verdicts import Status, Verdict
 from tasks.core.provision import bases
 from tasks.core.provision.bases import BaseNeed
 from tasks.core.structure import Image, commands
-from tests.engine.conftest import cannot_run, emulation_lock, remove_images
+from tests.engine.conftest import BASE, cannot_run, emulation_lock, remove_images
 from tests.engine.structure_cases import GLOBAL, LICENSES, METADATA, TESTS
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 PROJECT = "slipway-test-structure"
 NATIVE, BOTH = f"{PROJECT}:native", f"{PROJECT}:both"
-BASE = "node:22-bookworm-slim"
 DOCKERFILE = """
 FROM node:22-bookworm-slim
 ENV GREETING="hello there" EMPTY="" AT=/srv
@@ -241,7 +240,7 @@ def test_a_command_that_says_too_much(
 ) -> None:
     monkeypatch.setattr(commands, "MAX_OUTPUT_BYTES", 2**20)
     tests = {
-        "commandTests": [{"name": "loud", "command": "sh", "args": ["-c", "head -c 2M /dev/zero"]}]
+        "commandTests": [{"name": "loud", "command": "sh", "args": ["-c", "yes | head -c 2M"]}]
     }
     [verdict] = prove(tmp_path, tests, native)
     assert verdict.message == "loud: it says more than 1 MiB"

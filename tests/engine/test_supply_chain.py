@@ -17,13 +17,12 @@ from tasks.core.proofs import budget, supply_chain
 from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.supply_chain import Expected
 from tasks.core.proofs.verdicts import Status, Verdict
-from tests.engine.conftest import make_scratch, remove_images, run_task
+from tests.engine.conftest import BASE, make_scratch, remove_images, run_task
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 PROJECT = "slipway-test-supply"
-BASE = "node:22-bookworm-slim"
 ENVIRONMENT = {"PROJECT": PROJECT, "REGISTRY": "", "VERSION": "1.2.3"}
 TODAY = datetime.datetime.now(datetime.UTC).date()
 STRICT = Policy(provenance=True, sbom=True)

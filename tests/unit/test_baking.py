@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +28,7 @@ class Recording:
 
     def __init__(self, *_: object, **__: object) -> None:
         self.failures: list[str] = []
+        self.started = datetime.now(UTC)
         recordings.append(self)
 
     def failed(self, failure: object, message: str) -> None:

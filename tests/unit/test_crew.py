@@ -19,6 +19,8 @@ from tests.unit import archives
 from tests.unit.archives import MANIFEST, Layout, encoded
 from tests.unit.layers import file, layer
 
+#: `_can_fork` says no everywhere else, so that there is nothing to see; the other tests run there.
+copies = pytest.mark.skipif(sys.platform != "linux", reason="on Linux alone they are copies")
 #: A program of one thread, as a task is when it begins; it says who its processes are.
 PROGRAM = """
 import time
@@ -28,19 +30,19 @@ with crew.crew(9) as current:
     print(*(worker.process.pid for worker in current._workers), flush=True)
     time.sleep(60)
 """
-#: The slowest of many ends, in seconds.
+#: The slowest of many ends, in seconds, and how many copies there were.
 IN_A_TASK = """
 import time
 from tasks.core import command
 from tasks.core.verifying import crew
-slowest = 0
+slowest, begun = 0, 0
 with command.boundary():
     for _ in range(20):
         began = time.monotonic()
-        with crew.crew(1):
-            pass
+        with crew.crew(1) as current:
+            begun += len(current._workers)
         slowest = max(slowest, time.monotonic() - began)
-print(slowest)
+print(slowest, begun)
 """
 
 
@@ -89,7 +91,7 @@ def test_a_process_that_is_killed_is_said_and_the_next_image_is_done(tmp_path: P
         assert current.start(job(tmp_path)).result().verdicts
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="there they are no copies")
+@copies
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_copies_do_not_outlive_the_process_that_made_them(ending: signal.Signals) -> None:
     with subprocess.Popen(
@@ -117,7 +119,7 @@ def runs(stat: Path) -> bool:
         return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="there they are no copies")
+@copies
 def test_a_copy_that_has_just_begun_ends_at_once() -> None:
     """It has the handlers of a task at first, who would not let it go, or print a traceback."""
     with subprocess.Popen(
@@ -129,7 +131,9 @@ def test_a_copy_that_has_just_begun_ends_at_once() -> None:
     ) as program:
         said, problems = program.communicate(timeout=60)
     assert problems == ""
-    assert float(said) < crew.END_SECONDS
+    slowest, begun = said.split()
+    assert begun == "20"
+    assert float(slowest) < crew.END_SECONDS
 
 
 def test_after_the_end_nothing_is_begun(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -85,7 +84,7 @@ def run(
     Layouts go into the engine unless they are ``kept``. ``platforms`` and ``no_cache`` are what
     was asked for. Raises BuildFailed or OutOfReach, with the step or the node that broke.
     """
-    began, started = datetime.now(UTC), monotonic()
+    started = monotonic()
     asked = session, definition, argv, plan
     recording, why = _attempt(*asked, platforms=platforms, no_cache=no_cache)
     repeated = bool(why and why.failure and loading.is_race(why.failure.reason))
@@ -97,7 +96,7 @@ def run(
     told = json.loads(metadata.read_text())
     exported, reloaded = _taken_in(session, definition, plan, kept=kept)
     took = monotonic() - started
-    traces = history.traces(session.engine, _refs(told), began)
+    traces = history.traces(session.engine, _refs(told), recording.started)
     made = tuple(_results(definition, plan, told, exported, traces))
     recording.done({one.target: _made(one) for one in made}, traces)
     return Build(made, took, repeated=repeated or reloaded)
@@ -113,7 +112,6 @@ def _attempt(
     no_cache: bool,
 ) -> tuple[Recording, Explained | None]:
     """Run bake once; its record, and why it failed, which is recorded. None: it did not."""
-    since = datetime.now(UTC)
     recording = Recording(session, definition, plan, no_cache=no_cache)
     for layout in _layouts(plan):
         layouts.prepare(layout)
@@ -125,7 +123,8 @@ def _attempt(
     )
     if code == 0:
         return recording, None
-    why = failing.explain(session, definition, since, session.settings["BUILDER"], platforms)
+    builder = session.settings["BUILDER"]
+    why = failing.explain(session, definition, recording.started, builder, platforms)
     recording.failed(why.failure, str(why.error))
     return recording, why
 

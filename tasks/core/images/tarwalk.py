@@ -110,7 +110,8 @@ class Walker:
         if not self._inspectors:
             stream.skip(header.stored_bytes + -header.stored_bytes % BLOCK_BYTES)
             return entry
-        found = self._inspect(entry, *_content(header, stream))
+        content = _expanded(header, stream) if header.pieces else stream.pieces(header.stored_bytes)
+        found = self._inspect(entry, *_beheaded(content))
         stream.skip(-header.stored_bytes % BLOCK_BYTES)
         return replace(entry, found=found) if found else entry
 
@@ -184,11 +185,8 @@ def _expanded(header: Header, stream: Stream) -> Iterator[bytes]:
         at = offset + length
 
 
-def _content(header: Header, stream: Stream) -> tuple[bytes, Iterator[bytes]]:
+def _beheaded(content: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """The head of a content and the rest of it."""
-    if header.pieces is None and header.stored_bytes <= HEAD_BYTES:
-        return stream.exactly(header.stored_bytes), iter(())
-    content = _expanded(header, stream) if header.pieces else stream.pieces(header.stored_bytes)
     head = b""
     for piece in content:
         head += piece

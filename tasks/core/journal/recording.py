@@ -65,7 +65,8 @@ class Recording:
         """Begin: contexts are read, and the engine asked, while bake is at work."""
         self._session, self._definition, self._plan = session, definition, plan
         self._no_cache = no_cache
-        self._started, self._since = datetime.now(UTC), monotonic()
+        #: When bake was called.
+        self.started, self._since = datetime.now(UTC), monotonic()
         self._task = running.TASK.get()
         self._secrets: tuple[str, ...] = ()
         pool = ThreadPoolExecutor(1)
@@ -121,10 +122,10 @@ class Recording:
         steps = steprecords.make(seen, found.targets, self._hide)
         record = Record(
             schema=SCHEMA,
-            id=recordstore.new_id(self._started),
+            id=recordstore.new_id(self.started),
             task=self._task,
             status=status,
-            started=self._started,
+            started=self.started,
             seconds=round(seconds, 3),
             no_cache=self._no_cache,
             engine=found.engine,
@@ -151,9 +152,9 @@ class Recording:
         """What BuildKit did until it broke: bake tells no references then."""
         session = self._session
         known = {*self._definition.targets, *(p for ps in self._plan.split.values() for p in ps)}
-        past = history.since_then(session.engine, self._started, session.root)
+        past = history.since_then(session.engine, self.started, session.root)
         refs = {each.target: each.ref for each in past if each.target in known}
-        traces = history.traces(session.engine, refs, self._started)
+        traces = history.traces(session.engine, refs, self.started)
         return {name: trace.vertexes for name, trace in traces.items()}
 
     def _hide(self, text: str) -> str:

@@ -19,11 +19,11 @@ def foreign(record: Record) -> set[str]:
 
 
 def reasons(
-    step: StepRecord, by_digest: Mapping[str, StepRecord], foreign: Collection[str]
+    step: StepRecord, by_digest: Mapping[str, StepRecord], shared: Collection[str]
 ) -> tuple[Reason, ...]:
-    """Why ``step`` ran though nothing differs: the nearest ``foreign`` step before it, or ()."""
+    """Why ``step`` ran though nothing differs: the nearest step before it of `foreign`, or ()."""
     for above in _missed(step, by_digest):
-        if above.key in foreign:
+        if above.key in shared:
             behind = f"another build, still at work, had run {shown(above.name, 60)}"
             return (Reason(BESIDE, f"beside: {behind}; BuildKit looks for no cache behind that"),)
     return ()

@@ -107,8 +107,6 @@ def find(files: Mapping[str, FileEntry], application: tuple[str, ...]) -> Iterat
 
 
 def _everywhere(path: str) -> str:
-    if "/." not in f"/{path}" and "cache" not in path and "/apt/" not in path:
-        return ""  # none of the patterns is without one of these, and looking for them is quick
     if _CACHE.search(path):
         return "of a package cache"
     if _REPOSITORY.search(path):
