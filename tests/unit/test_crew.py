@@ -120,6 +120,20 @@ def runs(stat: Path) -> bool:
 
 
 @copies
+def test_reading_stands_back_whatever_the_kernel_goes_by(tmp_path: Path) -> None:
+    """Among all processes, and among sessions where those come first."""
+    with crew.crew(1) as current:
+        current.start(job(tmp_path)).result()
+        pid = current._workers[0].process.pid
+        assert pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, pid) >= crew.NICENESS
+        group = Path("/proc", str(pid), "autogroup")
+        if group.exists():
+            assert os.getsid(pid) == pid
+            assert group.read_text().endswith(f"nice {crew.NICENESS}\n")
+
+
+@copies
 def test_a_copy_that_has_just_begun_ends_at_once() -> None:
     """It has the handlers of a task at first, who would not let it go, or print a traceback."""
     with subprocess.Popen(

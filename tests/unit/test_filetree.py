@@ -5,11 +5,65 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tasks.core.errors import UsageError
 from tasks.core.images import filetree
 from tasks.core.images.entries import FileEntry, Kind
+from tasks.core.untrusted import Malformed
 from tests.unit.layers import file, folder, hard_link, image, layer, link
+
+NAMES = st.sampled_from(["a", "b", "c"])
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+KINDS = st.sampled_from([Kind.FILE, Kind.DIRECTORY, Kind.LINK, Kind.LINK, Kind.HARD_LINK])
+LEADS = st.builds("".join, st.tuples(st.sampled_from(["", "/", "../", "a/../", "b/../"]), PATHS))
+ENTRIES = st.builds(
+    lambda path, kind, to: FileEntry(path, kind, 0, 0, 0, 0, to), PATHS, KINDS, LEADS
+)
+WHITEOUTS = st.builds(
+    lambda folder, name: FileEntry(f"{folder}/.wh.{name}", Kind.FILE, 0, 0, 0, 0), PATHS, NAMES
+)
+LAYERS = st.lists(st.lists(st.one_of(ENTRIES, ENTRIES, WHITEOUTS), max_size=8), max_size=4)
+
+
+class Forgetful(filetree._Tree):
+    """Looks for every folder anew."""
+
+    def _folder(self, path: str, layer: int) -> filetree._Node:
+        return self._led(path, layer)
+
+
+@settings(max_examples=300, deadline=None)
+@given(layers=LAYERS)
+def test_folders_that_are_remembered_are_where_they_would_be_found(
+    layers: list[list[FileEntry]],
+) -> None:
+    assert put_together(filetree._Tree(), layers) == put_together(Forgetful(), layers)
+
+
+def test_a_link_that_becomes_a_folder_leads_elsewhere() -> None:
+    """Through a link to a file, and back: what was remembered by that way is no longer so."""
+    made = [
+        *(FileEntry(path, Kind.DIRECTORY, 0, 0, 0, 0) for path in ("a", "a/d", "d")),
+        FileEntry("a/f", Kind.FILE, 0, 0, 0, 0),
+        FileEntry("l", Kind.LINK, 0, 0, 0, 0, "a/f"),
+        FileEntry("m", Kind.LINK, 0, 0, 0, 0, "l/../d"),
+        *(FileEntry(path, Kind.FILE, 0, 0, 0, 0) for path in ("m/x", "l/y", "m/z")),
+    ]
+    found = put_together(filetree._Tree(), [made])
+    assert {"a/d/x", "d/z"} <= set(found)
+    assert found == put_together(Forgetful(), [made])
+
+
+def put_together(tree: filetree._Tree, layers: list[list[FileEntry]]) -> dict[str, FileEntry] | str:
+    """The file system, or what is wrong with the layers."""
+    try:
+        for number, entries in enumerate(layers):
+            tree.apply(number, tuple(entries))
+    except Malformed as problem:
+        return str(problem)
+    return dict(tree.flat())
 
 
 def paths(*stacked: bytes) -> dict[str, FileEntry]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -22,9 +21,8 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """One entry of a layer.
+class FileEntry(NamedTuple):
+    """One entry of a layer: a named tuple, because there are ten thousands of them.
 
     ``path`` has no leading slash, bytes that are no UTF-8 are surrogates; ``mode`` are the twelve
     permission bits; ``modified`` seconds since 1970; ``link`` is where a link leads to; ``layer``
@@ -45,7 +43,10 @@ class FileEntry:
 
     def finding(self, kind: type[T]) -> T | None:
         """What the inspector whose results are of ``kind`` found in the content, if anything."""
-        return next((each for each in self.found if isinstance(each, kind)), None)
+        for each in self.found:
+            if isinstance(each, kind):
+                return each
+        return None
 
 
 class Probe(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tasks.core.images.entries import FileEntry, Kind
 from tasks.core.untrusted import Malformed
@@ -97,6 +97,8 @@ class _Tree:
     def __init__(self) -> None:
         self._root = _Node(_IMPLIED)
         self._implied_bytes = 0
+        #: Folders by the paths that led to them, until one of those may lead elsewhere.
+        self._known: dict[str, _Node] = {}
 
     def apply(self, number: int, entries: tuple[FileEntry, ...]) -> None:
         """Whiteouts come first: they are about the layers below, wherever they stand."""
@@ -105,7 +107,7 @@ class _Tree:
                 self._remove(entry)
         for entry in entries:
             if entry.path and not is_whiteout(entry):
-                self._put(replace(entry, layer=number))
+                self._put(entry._replace(layer=number))
 
     def flat(self) -> Iterator[tuple[str, FileEntry]]:
         """All entries by path, folders before what is in them."""
@@ -121,6 +123,7 @@ class _Tree:
         node = self._find(folder)
         if node is None:
             return
+        self._known.clear()
         if name == OPAQUE:
             node.children.clear()
         elif not name.startswith(RESERVED):
@@ -134,12 +137,14 @@ class _Tree:
             entry = self._linked(entry)
         if entry.path != path:
             self._charge(len(path))
-            entry = replace(entry, path=path)
+            entry = entry._replace(path=path)
         known = parent.children.get(name)
         if known and _is_folder(known.entry) and _is_folder(entry):
             known.entry = entry
-        else:
-            parent.children[name] = _Node(entry)
+            return
+        if known and {known.entry.kind, entry.kind} & {Kind.DIRECTORY, Kind.LINK}:
+            self._known.clear()
+        parent.children[name] = _Node(entry)
 
     def _linked(self, entry: FileEntry) -> FileEntry:
         """The file that a hard link leads to; the link itself if there is none."""
@@ -147,10 +152,15 @@ class _Tree:
         if target is None or target.entry.kind in (Kind.DIRECTORY, Kind.HARD_LINK):
             return entry
         link = target.entry.link or target.entry.path
-        return replace(target.entry, layer=entry.layer, link=link)
+        return target.entry._replace(layer=entry.layer, link=link)
 
     def _folder(self, path: str, layer: int) -> _Node:
         """The folder an entry goes into, through links as the engine does; made if missing."""
+        if path not in self._known:
+            self._known[path] = self._led(path, layer)
+        return self._known[path]
+
+    def _led(self, path: str, layer: int) -> _Node:
         found = self._find(path)
         if found is not None and _is_folder(found.entry):
             return found
@@ -165,8 +175,10 @@ class _Tree:
                     )
             if below is None or not _is_folder(below.entry):
                 prefix = f"{node.entry.path}/" if node.entry.path else ""
-                below = _Node(replace(_IMPLIED, path=prefix + word, layer=layer))
+                below = _Node(_IMPLIED._replace(path=prefix + word, layer=layer))
                 self._charge(NODE_BYTES + len(below.entry.path))
+                if word in node.children:
+                    self._known.clear()
                 node.children[word] = below
             node = below
         return node

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
+from zlib import adler32
 
 from tasks.core.untrusted import Malformed
 
@@ -32,8 +33,7 @@ Exactly = Callable[[int], bytes]
 Pieces = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """One member. Names are bytes as they stand there.
 
     ``stored_bytes`` is what follows in the stream, ``size_bytes`` how large the file is; they
@@ -59,7 +59,7 @@ def basic(block: bytes) -> Header:
     if len(block) != BLOCK_BYTES:
         raise Malformed("it ends within a header")
     name, mode, uid, gid, size, modified, check, kind, link, magic, prefix = _FIELDS(block)
-    if _number(check) != 256 + sum(block) - sum(check):
+    if _number(check) != 256 + _sum(block) - sum(check):
         raise Malformed("a header whose checksum is wrong")
     name = _text(name)
     prefix = _text(prefix) if magic == b"ustar\0" else b""
@@ -104,8 +104,7 @@ def records(content: bytes) -> dict[bytes, bytes]:
 def extended(header: Header, pax: Mapping[bytes, bytes], exactly: Exactly) -> Header:
     """``header`` with what its pax records change; reads a sparse file's map, if it has one."""
     size = _decimal(pax, b"size", header.size_bytes)
-    changed = replace(
-        header,
+    changed = header._replace(
         name=pax.get(b"path") or header.name,
         link=pax.get(b"linkpath") or header.link,
         uid=_decimal(pax, b"uid", header.uid),
@@ -166,7 +165,16 @@ def _sparse(
     if len(numbers) % 2 or sum(length for _, length in pieces) != stored_bytes:
         raise Malformed("a sparse file whose map does not match its content")
     name = pax.get(b"GNU.sparse.name") or header.name
-    return replace(header, name=name, stored_bytes=stored_bytes, size_bytes=real, pieces=pieces)
+    return header._replace(name=name, stored_bytes=stored_bytes, size_bytes=real, pieces=pieces)
+
+
+def _sum(block: bytes) -> int:
+    """The sum of 512 bytes, which `sum` takes as long for as all else here.
+
+    The lower half of Adler-32 (RFC 1950) is 1 + the sum, modulo 65521: 256 bytes stay below that.
+    """
+    half = BLOCK_BYTES // 2
+    return (adler32(block[:half]) & 0xFFFF) + (adler32(block[half:]) & 0xFFFF) - 2
 
 
 def _text(field: bytes) -> bytes:

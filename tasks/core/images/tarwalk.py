@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tasks.core.images import tarheader
 from tasks.core.images.allowance import MAX_SECONDS
@@ -113,7 +113,7 @@ class Walker:
         content = _expanded(header, stream) if header.pieces else stream.pieces(header.stored_bytes)
         found = self._inspect(entry, *_beheaded(content))
         stream.skip(-header.stored_bytes % BLOCK_BYTES)
-        return replace(entry, found=found) if found else entry
+        return entry._replace(found=found) if found else entry
 
     def _inspect(
         self, entry: FileEntry, head: bytes, content: Iterator[bytes]
@@ -147,7 +147,7 @@ def _named(header: Header, name: bytes, link: bytes) -> Header:
     """The header with the long name or link that entries before it gave it, if any did."""
     if not name and not link:
         return header
-    return replace(header, name=name or header.name, link=link or header.link)
+    return header._replace(name=name or header.name, link=link or header.link)
 
 
 def _begins_tar(block: bytes) -> bool:

@@ -8,7 +8,7 @@ or where links lead to folders that are written to, `filetree` decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 
 from tasks.core.images import filetree
@@ -167,4 +167,4 @@ class _Origin:
 def _marked(start: int, layer: LayerFiles) -> Iterator[FileEntry]:
     """Entries that say where they come from, also under other names and in other places."""
     for number, entry in enumerate(layer.entries(), start):
-        yield replace(entry, found=(_Origin(number),)) if entry.kind is Kind.FILE else entry
+        yield entry._replace(found=(_Origin(number),)) if entry.kind is Kind.FILE else entry

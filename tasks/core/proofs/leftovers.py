@@ -15,16 +15,18 @@ MAX_BYTES = 2**20
 #: What npm writes of all packages that it installed.
 _LOCK = "node_modules/.package-lock.json"
 MAX_LOCK_BYTES = 16 * 2**20
-_TEST = re.compile(r"(^|/)(__tests__|__mocks__)/|\.(test|spec)\.[cm]?[jt]sx?$")
-_MAP = re.compile(r"\.(js|mjs|cjs|css)\.map$")
+# All are looked for in paths from the root: that each begins with a slash makes it fast.
+_TEST = re.compile(r"/(?:__tests__|__mocks__)/|\.(?:test|spec)\.[cm]?[jt]sx?$")
+_MAP = re.compile(r"\.(?:js|mjs|cjs|css)\.map$")
 #: A folder, or the file that stands for one in a submodule and a second work tree.
-_REPOSITORY = re.compile(r"(^|/)\.((git|hg|svn)/|git$)")
-_ENVIRONMENT = re.compile(r"(^|/)\.env(\.[^/]+)?$")
-_EXAMPLE = re.compile(r"\.(example|sample|template|dist)$")
-_CACHE = re.compile(
-    r"^var/lib/apt/lists/[^/]+_|^var/cache/(apt/archives/[^/]+\.deb|apk/.)|"
-    r"(^|/)_cacache/|^(root|home/[^/]+)/\.(npm|cache|yarn)/.|(^|/)\.cache/(pip|yarn|pnpm)/.|"
-    r"(^|/)node_modules/\.(cache|vite)/"
+_REPOSITORY = re.compile(r"/\.(?:(?:git|hg|svn)/|git$)")
+_ENVIRONMENT = re.compile(r"/\.env(?:\.[^/]+)?$")
+_EXAMPLE = re.compile(r"\.(?:example|sample|template|dist)$")
+_CACHE = re.compile(r"/(?:_cacache/|\.cache/(?:pip|yarn|pnpm)/.|node_modules/\.(?:cache|vite)/)")
+#: The same at places that systems give them.
+_SYSTEM_CACHE = re.compile(
+    r"/(?:var/lib/apt/lists/[^/]+_|var/cache/(?:apt/archives/[^/]+\.deb|apk/.)|"
+    r"(?:root|home/[^/]+)/\.(?:npm|cache|yarn)/.)"
 )
 
 
@@ -100,14 +102,14 @@ def find(files: Mapping[str, FileEntry], application: tuple[str, ...]) -> Iterat
         if entry.kind is not Kind.FILE:
             continue
         own = path.startswith(folders) and "/node_modules/" not in path
-        what = _everywhere(path) or (_in_application(path) if own else "")
+        what = _everywhere(f"/{path}") or (_in_application(f"/{path}") if own else "")
         if what:
             yield f"{shown(path)} is {what}"
     yield from _development(files)
 
 
 def _everywhere(path: str) -> str:
-    if _CACHE.search(path):
+    if _SYSTEM_CACHE.match(path) or _CACHE.search(path):
         return "of a package cache"
     if _REPOSITORY.search(path):
         return "of a repository"
@@ -126,11 +128,13 @@ def _development(files: Mapping[str, FileEntry]) -> Iterator[str]:
     """A package that is for development and that another one needs too stays, as npm says."""
     for path, entry in files.items():
         named = entry.finding(DevelopmentPackages)
+        if named is None:
+            continue
         folder = path.removesuffix("package.json")
         lock = files.get(f"{folder}{_LOCK}")
         needed = lock.finding(NeededPackages) if lock else None
         kept = frozenset(needed.names if needed else ())
-        for name in named.names if named else ():
+        for name in named.names:
             if name in kept:
                 continue
             package = f"{folder}node_modules/{name}"

@@ -6,13 +6,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from tasks.core import untrusted
 from tasks.core.containers import sandbox, watching
 from tasks.core.containers.sandbox import Run
 from tasks.core.containers.watching import Watch
 from tasks.core.proofs import answering, burst, identity, living, readiness, stopping, twin
+from tasks.core.proofs.readiness import Readiness
 from tasks.core.proofs.subject import LOCAL, Answer, Subject, fetch, published
 from tasks.core.proofs.verdicts import Status, Verdict
 
@@ -34,18 +36,20 @@ PROOFS = (
 __all__ = ["PROOFS", "Answer", "Subject", "fetch", "prove"]
 
 
-def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
-    """Start the image restricted and prove it; its containers are gone when this returns."""
+def prove(
+    run: Run, subject: Subject, engine_host: str, turn: AbstractContextManager[None] | None = None
+) -> tuple[Verdict, ...]:
+    """Start the image restricted and prove it; its containers are gone when this returns.
+
+    ``turn`` lasts until it is ready.
+    """
     from docker.errors import APIError, ImageNotFound
 
-    options = sandbox.restricted(subject.policy, subject.port)
-    if subject.one_of_many:
-        options["platform"] = subject.platform
-    if subject.slowness > 1:
-        options["healthcheck"] = sandbox.patient(subject.config, subject.slowness)
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
+        starting.enter_context(turn or contextlib.nullcontext())
         try:
-            container = stack.enter_context(run.container(subject.target, subject.image, options))
+            made = run.container(subject.target, subject.image, _options(subject))
+            container = stack.enter_context(made)
             began = time.monotonic()
             container.start()
         except ImageNotFound:
@@ -58,16 +62,28 @@ def prove(run: Run, subject: Subject, engine_host: str) -> tuple[Verdict, ...]:
         watch = stack.enter_context(
             watching.watch(run, container, engine_host, subject.image, platform, subject.slowness)
         )
-        return tuple(_all(run, subject, container, watch, began, engine_host))
+        askable = engine_host.startswith(LOCAL)
+        port = published(container, subject.port) if askable else None
+        ready = readiness.wait(subject, container, port, began)
+        starting.close()
+        return tuple(_all(run, subject, container, watch, ready, askable))
+
+
+def _options(subject: Subject) -> dict[str, Any]:
+    """How the image is started; see `sandbox.restricted`."""
+    options = sandbox.restricted(subject.policy, subject.port)
+    if subject.one_of_many:
+        options["platform"] = subject.platform
+    if subject.slowness > 1:
+        options["healthcheck"] = sandbox.patient(subject.config, subject.slowness)
+    return options
 
 
 def _all(
-    run: Run, subject: Subject, container: Container, watch: Watch, began: float, engine_host: str
+    run: Run, subject: Subject, container: Container, watch: Watch, ready: Readiness, askable: bool
 ) -> Iterator[Verdict]:
     """All verdicts. The twin starts when the container is ready, so as not to slow its start."""
-    askable = engine_host.startswith(LOCAL)
     port = published(container, subject.port) if askable else None
-    ready = readiness.wait(subject, container, port, began)
     for verdict in readiness.prove(subject, container, ready):
         yield verdict
         if verdict.status is Status.FAILED:

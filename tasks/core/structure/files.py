@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from tasks.core import untrusted
 from tasks.core.images import filetree
@@ -33,9 +32,9 @@ def of_container(contents: Contents) -> Files:
     roots = [e for layer in contents.layers for e in layer.entries if not e.path]
     root = roots[-1] if roots and roots[-1].kind is Kind.DIRECTORY else _ROOT
     folders = (*_FOLDERS, *_volumes(contents))
-    added = {path: replace(_ROOT, path=path) for path in folders if not _is_folder(own, path)}
+    added = {path: _ROOT._replace(path=path) for path in folders if not _is_folder(own, path)}
     empty = FileEntry("", Kind.FILE, 0o755, 0, 0, 0)
-    added |= {path: replace(empty, path=path) for path in _FILES if not _is_folder(own, path)}
+    added |= {path: empty._replace(path=path) for path in _FILES if not _is_folder(own, path)}
     if not _is_folder(own, "etc/mtab"):
         added["etc/mtab"] = FileEntry("etc/mtab", Kind.LINK, 0o777, 0, 0, 0, link="/proc/mounts")
     return {**own, **added, "": root}

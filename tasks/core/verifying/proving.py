@@ -26,6 +26,7 @@ from tasks.core.verifying import accepting, catalogue
 from tasks.core.verifying import crew as crews
 from tasks.core.verifying.crew import Crew
 from tasks.core.verifying.looking import Held, Job
+from tasks.core.verifying.turns import Turn, turns
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -91,9 +92,26 @@ def prove(
         pool = stack.enter_context(ThreadPoolExecutor(jobs or default_jobs()))
         if client is not None and live:
             run = stack.enter_context(sandbox.run(client, session.settings.project))
-        prover = _Prover(session, client, crew, run, tuple(families))
-        futures = [pool.submit(prover.prove, case) for case in cases]
-        return tuple(verdict for future in futures for verdict in waiting.result(future))
+        images = _images(client, cases) if client is not None and run is not None else {}
+        prover = _Prover(session, crew, run, images, tuple(families))
+        futures = {
+            number: pool.submit(prover.prove, cases[number], turn)
+            for number, turn in zip(_order(images, cases), turns(len(cases)), strict=True)
+        }
+        ordered = [futures[number] for number in range(len(cases))]
+        return tuple(verdict for future in ordered for verdict in waiting.result(future))
+
+
+def _images(client: DockerClient, cases: Sequence[Case]) -> Mapping[str, Mapping[str, Any]]:
+    """What the engine says of the images that it holds, by what they are called."""
+    held = [case.reference for case in cases if case.archive is None]
+    return {reference: client.api.inspect_image(reference) for reference in held}
+
+
+def _order(images: Mapping[str, Mapping[str, Any]], cases: Sequence[Case]) -> Sequence[int]:
+    """The numbers of the cases: the largest image is likely to take longest, so it begins."""
+    sizes = [int(images.get(case.reference, {}).get("Size") or 0) for case in cases]
+    return sorted(range(len(cases)), key=lambda number: -sizes[number])
 
 
 class _Prover:
@@ -102,19 +120,19 @@ class _Prover:
     def __init__(
         self,
         session: Session,
-        client: DockerClient | None,
         crew: Crew,
         run: Run | None,
+        images: Mapping[str, Mapping[str, Any]],
         families: tuple[str, ...],
     ) -> None:
         self._session = session
-        self._client = client
         self._crew = crew
         self._run = run
+        self._images = images
         self._families = families
         self._foreign = threading.Semaphore(_FOREIGN_AT_ONCE)
 
-    def prove(self, case: Case) -> tuple[Verdict, ...]:
+    def prove(self, case: Case, turn: Turn) -> tuple[Verdict, ...]:
         """All verdicts on one image. Its layers are read while its first platform runs."""
         process.note(f"  {case.target}: proving {case.reference} …")
         engine = None if case.archive else self._session.engine
@@ -133,7 +151,9 @@ class _Prover:
             )
         )
         first = self._native(case)
-        found = [*self._started(case, first)] if first else []
+        if first is None:
+            turn.skip()
+        found = [*self._started(case, first, turn)] if first else []
         looked = work.result()
         found += looked.verdicts
         if self._run is not None and case.archive is None:
@@ -148,15 +168,15 @@ class _Prover:
 
     def _native(self, case: Case) -> Held | None:
         """The platform of the image that runs here by itself, if it is to be started."""
-        if self._run is None or self._client is None or case.archive is not None:
+        image = None if case.archive else self._images.get(case.reference)
+        if image is None:
             return None
-        image: Mapping[str, Any] = self._client.api.inspect_image(case.reference)
         words = (image["Os"], image["Architecture"], image.get("Variant"))
         platform = "/".join(word for word in words if word)
         native = self._session.engine.native_platform
         return Held(platform, image.get("Config") or {}) if platform == native else None
 
-    def _started(self, case: Case, held: Held) -> Iterator[Verdict]:
+    def _started(self, case: Case, held: Held, turn: Turn | None = None) -> Iterator[Verdict]:
         """The verdicts on one platform, started. ``many``: the engine has to be told which."""
         assert self._run is not None  # noqa: S101 - the caller knows
         foreign = held.platform != self._session.engine.native_platform
@@ -172,7 +192,7 @@ class _Prover:
             case.target, case.reference, held.platform, held.config, policy, many, slowness
         )
         with self._foreign if foreign else contextlib.nullcontext():
-            yield from runtime.prove(self._run, subject, self._session.engine.host)
+            yield from runtime.prove(self._run, subject, self._session.engine.host, turn)
 
 
 def _sorted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
