@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.core.containers import sandbox
+from tasks.core.containers.turns import Turn
 from tasks.core.endpoint import Engine
 from tasks.core.proofs import readiness, runtime, stopping
 from tasks.core.proofs.policy import Policy
@@ -132,7 +133,7 @@ def images(
 
 def proven(client: DockerClient, subject: Subject, host: str) -> dict[str, Verdict]:
     with sandbox.run(client, NAME) as run:
-        return {one.proof: one for one in runtime.prove(run, subject, host)}
+        return {one.proof: one for one in runtime.prove(run, subject, host, Turn())}
 
 
 def flawed(subject: Subject, flaw: str) -> Subject:
@@ -249,7 +250,7 @@ def test_an_interrupted_proof_leaves_nothing(
 
         def work() -> None:
             try:
-                runtime.prove(run, subject, engine.host)
+                runtime.prove(run, subject, engine.host, Turn())
             except Exception as error:  # noqa: BLE001 - whatever it is, it has to end
                 ended.append(error)
 

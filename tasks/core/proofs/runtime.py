@@ -6,15 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import untrusted
 from tasks.core.containers import sandbox, watching
 from tasks.core.containers.sandbox import Run
+from tasks.core.containers.turns import Turn
 from tasks.core.containers.watching import Watch
 from tasks.core.proofs import answering, burst, identity, living, readiness, stopping, twin
-from tasks.core.proofs.readiness import Readiness
 from tasks.core.proofs.subject import LOCAL, Answer, Subject, fetch, published
 from tasks.core.proofs.verdicts import Status, Verdict
 
@@ -36,17 +35,16 @@ PROOFS = (
 __all__ = ["PROOFS", "Answer", "Subject", "fetch", "prove"]
 
 
-def prove(
-    run: Run, subject: Subject, engine_host: str, turn: AbstractContextManager[None] | None = None
-) -> tuple[Verdict, ...]:
+def prove(run: Run, subject: Subject, engine_host: str, turn: Turn) -> tuple[Verdict, ...]:
     """Start the image restricted and prove it; its containers are gone when this returns.
 
-    ``turn`` lasts until it is ready.
+    ``turn`` is its time to get ready: it waits for that, and ends it.
     """
     from docker.errors import APIError, ImageNotFound
 
-    with contextlib.ExitStack() as stack, contextlib.ExitStack() as starting:
-        starting.enter_context(turn or contextlib.nullcontext())
+    with contextlib.ExitStack() as stack:
+        stack.callback(turn.end)
+        turn.begin()
         try:
             made = run.container(subject.target, subject.image, _options(subject))
             container = stack.enter_context(made)
@@ -62,11 +60,7 @@ def prove(
         watch = stack.enter_context(
             watching.watch(run, container, engine_host, subject.image, platform, subject.slowness)
         )
-        askable = engine_host.startswith(LOCAL)
-        port = published(container, subject.port) if askable else None
-        ready = readiness.wait(subject, container, port, began)
-        starting.close()
-        return tuple(_all(run, subject, container, watch, ready, askable))
+        return tuple(_all(run, subject, container, watch, began, engine_host, turn))
 
 
 def _options(subject: Subject) -> dict[str, Any]:
@@ -80,17 +74,25 @@ def _options(subject: Subject) -> dict[str, Any]:
 
 
 def _all(
-    run: Run, subject: Subject, container: Container, watch: Watch, ready: Readiness, askable: bool
+    run: Run,
+    subject: Subject,
+    container: Container,
+    watch: Watch,
+    began: float,
+    engine_host: str,
+    turn: Turn,
 ) -> Iterator[Verdict]:
     """All verdicts. The twin starts when the container is ready, so as not to slow its start."""
+    askable = engine_host.startswith(LOCAL)
     port = published(container, subject.port) if askable else None
+    ready = readiness.wait(subject, container, port, began)
     for verdict in readiness.prove(subject, container, ready):
         yield verdict
         if verdict.status is Status.FAILED:
             return
     sandbox.announce(subject.label, str(ready))
     with ThreadPoolExecutor(1) as pool:
-        traces = pool.submit(twin.observe, run, subject, askable, ready)
+        traces = pool.submit(twin.observe, run, subject, askable, ready, turn)
         if port is None:
             yield from answering.skip(subject, _unasked(askable))
         else:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core import untrusted
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
+from tasks.core.containers.turns import Turn
 from tasks.core.proofs.catalogue import Proof
 from tasks.core.proofs.readiness import PACE_SECONDS, STATE_PACE_SECONDS, Readiness
 from tasks.core.proofs.subject import Subject, fetch, published, runs
@@ -71,10 +72,11 @@ class Traces:
     reason: str = ""
 
 
-def observe(run: Run, subject: Subject, askable: bool, ready: Readiness) -> Traces:
+def observe(run: Run, subject: Subject, askable: bool, ready: Readiness, turn: Turn) -> Traces:
     """Start the twin, ask it what its sibling was asked, and see what it wrote; it is gone then.
 
-    ``ready`` is how long the sibling took; it is asked only if ``askable``.
+    ``ready`` is how long the sibling took; it is asked only if ``askable``. The ``turn`` ends when
+    it has answered.
     """
     from docker.errors import APIError
 
@@ -88,6 +90,7 @@ def observe(run: Run, subject: Subject, askable: bool, ready: Readiness) -> Trac
         port = published(twin, subject.port) if askable else None
         if not _asked(subject, twin, port, ready):
             return Traces(reason="the twin did not get ready")
+        turn.end()
         time.sleep(LATER_SECONDS)
         written = [path for folder in subject.policy.writable for path in _files(twin, folder)]
         changed = [(str(each["Path"]), int(each["Kind"])) for each in twin.diff() or ()]

@@ -16,6 +16,7 @@ from tasks.core import daemon, process, waiting
 from tasks.core.bake import runnable
 from tasks.core.containers import sandbox
 from tasks.core.containers.sandbox import Run
+from tasks.core.containers.turns import Turn, turns
 from tasks.core.proofs import runtime
 from tasks.core.proofs.policy import Policy
 from tasks.core.proofs.runtime import Subject
@@ -26,7 +27,6 @@ from tasks.core.verifying import accepting, catalogue
 from tasks.core.verifying import crew as crews
 from tasks.core.verifying.crew import Crew
 from tasks.core.verifying.looking import Held, Job
-from tasks.core.verifying.turns import Turn, turns
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -152,7 +152,7 @@ class _Prover:
         )
         first = self._native(case)
         if first is None:
-            turn.skip()
+            turn.end()
         found = [*self._started(case, first, turn)] if first else []
         looked = work.result()
         found += looked.verdicts
@@ -160,7 +160,7 @@ class _Prover:
             rest = [one for one in looked.held if not first or one.platform != first.platform]
             runnable.ensure(self._session.engine, [one.platform for one in rest])
             with ThreadPoolExecutor(_FOREIGN_AT_ONCE) as pool:
-                for verdicts in pool.map(lambda held: [*self._started(case, held)], rest):
+                for verdicts in pool.map(lambda held: [*self._started(case, held, Turn())], rest):
                     found += verdicts
         asked = [one for one in found if one.proof.partition(".")[0] in self._families]
         today = datetime.datetime.now(datetime.UTC).date()
@@ -176,7 +176,7 @@ class _Prover:
         native = self._session.engine.native_platform
         return Held(platform, image.get("Config") or {}) if platform == native else None
 
-    def _started(self, case: Case, held: Held, turn: Turn | None = None) -> Iterator[Verdict]:
+    def _started(self, case: Case, held: Held, turn: Turn) -> Iterator[Verdict]:
         """The verdicts on one platform, started. ``many``: the engine has to be told which."""
         assert self._run is not None  # noqa: S101 - the caller knows
         foreign = held.platform != self._session.engine.native_platform
