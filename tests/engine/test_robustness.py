@@ -74,7 +74,7 @@ def moment(number: int, seconds: float) -> float:
 
 
 def to_all(group: int, number: signal.Signals) -> None:
-    """As a terminal does it: to the task and all of its children."""
+    """As a terminal does it: to the task and its children, but for those that read images."""
     os.killpg(group, number)
 
 

@@ -45,13 +45,31 @@ def test_one_that_has_ended_holds_up_nobody() -> None:
     assert time.monotonic() - began < turns.PATIENCE_SECONDS
 
 
-def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_with_each_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted from when that one began, or all would begin together behind a slow one."""
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.05)
-    first, second = turns.turns(2)
+    first, *others = turns.turns(4)
     first.begin()
     began = time.monotonic()
-    second.begin()
-    assert time.monotonic() - began >= 0.05
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(Turn.begin, others))
+    assert time.monotonic() - began >= 3 * 0.05
+
+
+def test_nobody_overtakes_one_that_still_waits() -> None:
+    first, second, third = turns.turns(3)
+    first.begin()
+    with ThreadPoolExecutor(2) as pool:
+        last = pool.submit(third.begin)
+        middle = pool.submit(second.begin)
+        time.sleep(0.05)
+        assert not middle.done()
+        assert not last.done()
+        first.end()
+        middle.result(1)
+        assert not last.done()
+        second.end()
+        last.result(1)
 
 
 def test_each_has_two_processors(monkeypatch: pytest.MonkeyPatch) -> None:

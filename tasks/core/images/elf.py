@@ -222,10 +222,13 @@ def _interpreter(
     from elftools.elf.enums import ENUM_P_TYPE_BASE as ENUM_P_TYPE
 
     stream = io.BytesIO(head)
+    size = structs.Elf_Phdr.sizeof()
     for number in range(min(header["e_phnum"], MAX_SEGMENTS)):
         at = header["e_phoff"] + number * header["e_phentsize"]
         if at + header["e_phentsize"] > len(head):
             return ""
+        if at + size > len(head):
+            raise ValueError("entries that are smaller than program headers are")
         # The type comes first; to parse the rest of all segments takes ten times as long.
         if struct_parse(structs.Elf_word(""), stream, stream_pos=at) == ENUM_P_TYPE["PT_INTERP"]:
             segment = struct_parse(structs.Elf_Phdr, stream, stream_pos=at)

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class FileEntry(NamedTuple):
-    """One entry of a layer: a named tuple, because there are ten thousands of them.
+    """One entry of a layer: a named tuple, because there are tens of thousands.
 
     ``path`` has no leading slash, bytes that are no UTF-8 are surrogates; ``mode`` are the twelve
     permission bits; ``modified`` seconds since 1970; ``link`` is where a link leads to; ``layer``

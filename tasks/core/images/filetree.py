@@ -17,6 +17,8 @@ MAX_STEPS = 400
 #: What folders without entries, and paths that links make longer, may take up.
 MAX_IMPLIED_BYTES = 64 * 2**20
 NODE_BYTES = 128
+#: Folders that are remembered: their entries come in order, and names may be long.
+MAX_KNOWN = 1000
 #: What a folder is that no layer has an entry for.
 _IMPLIED = FileEntry("", Kind.DIRECTORY, 0o755, 0, 0, 0)
 
@@ -156,9 +158,13 @@ class _Tree:
 
     def _folder(self, path: str, layer: int) -> _Node:
         """The folder an entry goes into, through links as the engine does; made if missing."""
-        if path not in self._known:
-            self._known[path] = self._led(path, layer)
-        return self._known[path]
+        found = self._known.get(path)
+        if found is None:
+            found = self._led(path, layer)
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[path] = found
+        return found
 
     def _led(self, path: str, layer: int) -> _Node:
         found = self._find(path)

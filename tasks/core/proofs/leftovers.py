@@ -15,7 +15,7 @@ MAX_BYTES = 2**20
 #: What npm writes of all packages that it installed.
 _LOCK = "node_modules/.package-lock.json"
 MAX_LOCK_BYTES = 16 * 2**20
-# All are looked for in paths from the root: that each begins with a slash makes it fast.
+# They are looked for in paths with a leading slash, which is quicker than `(^|/)`.
 _TEST = re.compile(r"/(?:__tests__|__mocks__)/|\.(?:test|spec)\.[cm]?[jt]sx?$")
 _MAP = re.compile(r"\.(?:js|mjs|cjs|css)\.map$")
 #: A folder, or the file that stands for one in a submodule and a second work tree.
@@ -102,18 +102,19 @@ def find(files: Mapping[str, FileEntry], application: tuple[str, ...]) -> Iterat
         if entry.kind is not Kind.FILE:
             continue
         own = path.startswith(folders) and "/node_modules/" not in path
-        what = _everywhere(f"/{path}") or (_in_application(f"/{path}") if own else "")
+        what = _everywhere(path) or (_in_application(f"/{path}") if own else "")
         if what:
             yield f"{shown(path)} is {what}"
     yield from _development(files)
 
 
 def _everywhere(path: str) -> str:
-    if _SYSTEM_CACHE.match(path) or _CACHE.search(path):
+    whole = f"/{path}"
+    if _SYSTEM_CACHE.match(whole) or _CACHE.search(whole):
         return "of a package cache"
-    if _REPOSITORY.search(path):
+    if _REPOSITORY.search(whole):
         return "of a repository"
-    if _ENVIRONMENT.search(path) and not _EXAMPLE.search(path) and "/node_modules/" not in path:
+    if _ENVIRONMENT.search(whole) and not _EXAMPLE.search(path) and "/node_modules/" not in path:
         return "a file of settings"
     return ""
 

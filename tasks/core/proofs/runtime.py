@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.core import untrusted
@@ -35,6 +36,19 @@ PROOFS = (
 __all__ = ["PROOFS", "Answer", "Subject", "fetch", "prove"]
 
 
+@dataclass(frozen=True)
+class _Live:
+    """A container that was started at ``began``; ``askable`` if its ports are on this machine."""
+
+    run: Run
+    subject: Subject
+    container: Container
+    watch: Watch
+    began: float
+    askable: bool
+    turn: Turn
+
+
 def prove(run: Run, subject: Subject, engine_host: str, turn: Turn) -> tuple[Verdict, ...]:
     """Start the image restricted and prove it; its containers are gone when this returns.
 
@@ -43,11 +57,12 @@ def prove(run: Run, subject: Subject, engine_host: str, turn: Turn) -> tuple[Ver
     from docker.errors import APIError, ImageNotFound
 
     with contextlib.ExitStack() as stack:
-        stack.callback(turn.end)
         turn.begin()
+        stack.callback(turn.end)
         try:
-            made = run.container(subject.target, subject.image, _options(subject))
-            container = stack.enter_context(made)
+            container = stack.enter_context(
+                run.container(subject.target, subject.image, _options(subject))
+            )
             began = time.monotonic()
             container.start()
         except ImageNotFound:
@@ -60,7 +75,8 @@ def prove(run: Run, subject: Subject, engine_host: str, turn: Turn) -> tuple[Ver
         watch = stack.enter_context(
             watching.watch(run, container, engine_host, subject.image, platform, subject.slowness)
         )
-        return tuple(_all(run, subject, container, watch, began, engine_host, turn))
+        live = _Live(run, subject, container, watch, began, engine_host.startswith(LOCAL), turn)
+        return tuple(_all(live))
 
 
 def _options(subject: Subject) -> dict[str, Any]:
@@ -73,28 +89,20 @@ def _options(subject: Subject) -> dict[str, Any]:
     return options
 
 
-def _all(
-    run: Run,
-    subject: Subject,
-    container: Container,
-    watch: Watch,
-    began: float,
-    engine_host: str,
-    turn: Turn,
-) -> Iterator[Verdict]:
+def _all(live: _Live) -> Iterator[Verdict]:
     """All verdicts. The twin starts when the container is ready, so as not to slow its start."""
-    askable = engine_host.startswith(LOCAL)
-    port = published(container, subject.port) if askable else None
-    ready = readiness.wait(subject, container, port, began)
+    run, subject, container, watch = live.run, live.subject, live.container, live.watch
+    port = published(container, subject.port) if live.askable else None
+    ready = readiness.wait(subject, container, port, live.began)
     for verdict in readiness.prove(subject, container, ready):
         yield verdict
         if verdict.status is Status.FAILED:
             return
     sandbox.announce(subject.label, str(ready))
     with ThreadPoolExecutor(1) as pool:
-        traces = pool.submit(twin.observe, run, subject, askable, ready, turn)
+        traces = pool.submit(twin.observe, run, subject, live.askable, ready, live.turn)
         if port is None:
-            yield from answering.skip(subject, _unasked(askable))
+            yield from answering.skip(subject, _unasked(live.askable))
         else:
             yield from answering.prove(subject, port)
         answers = port if ready.answered is not None else None

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -33,6 +35,8 @@ END_SECONDS = 2
 #: The containers come first, whose start and answers are timed; reading takes what they leave.
 NICENESS = 10
 _AUTOGROUP = Path("/proc/self/autogroup")
+#: How often the kernel is told that, as long as it does not hear: some 30 s.
+ATTEMPTS = 200
 
 
 def size() -> int:
@@ -201,14 +205,24 @@ def _stand_back() -> None:
     """Leave the processors to others.
 
     Linux may share them out among sessions first (see autogroup in sched(7)), and niceness counts
-    within one alone: so this process gets its own, as nice as itself. The kernel turns that down
-    for who asks too often; then it is as nice as any other.
+    within one alone: so this process gets its own, as nice as itself. A terminal's Ctrl-Z does not
+    reach it there: it goes on with its image, and waits.
     """
-    os.nice(NICENESS)
+    nice = os.nice(NICENESS)
     if _AUTOGROUP.exists():
         os.setsid()
-        with suppress(OSError):
-            _AUTOGROUP.write_text(str(NICENESS))
+        threading.Thread(target=_tell, args=(nice,), daemon=True).start()
+
+
+def _tell(nice: int) -> None:
+    """Tell the kernel how nice the session is. Of who is not root it hears one in 0.1 s."""
+    for _ in range(ATTEMPTS):
+        try:
+            _AUTOGROUP.write_text(str(nice))
+        except BlockingIOError:
+            time.sleep(random.uniform(0.1, 0.2))  # noqa: S311 - no secret
+        else:
+            return
 
 
 def _answer(job: Job) -> Looked | tuple[str, str]:

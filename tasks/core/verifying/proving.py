@@ -92,26 +92,43 @@ def prove(
         pool = stack.enter_context(ThreadPoolExecutor(jobs or default_jobs()))
         if client is not None and live:
             run = stack.enter_context(sandbox.run(client, session.settings.project))
-        images = _images(client, cases) if client is not None and run is not None else {}
-        prover = _Prover(session, crew, run, images, tuple(families))
+        prover = _Prover(session, crew, run, tuple(families))
+        natives: dict[int, _Native] = {}
+        if client is not None and run is not None:
+            natives = _natives(client, cases, session.engine.native_platform)
+        # The largest image is likely to take longest, so it begins.
+        first = sorted(natives, key=lambda number: -natives[number].size_bytes)
+        rest = [number for number in range(len(cases)) if number not in natives]
         futures = {
-            number: pool.submit(prover.prove, cases[number], turn)
-            for number, turn in zip(_order(images, cases), turns(len(cases)), strict=True)
+            number: pool.submit(prover.prove, cases[number], natives[number].held, turn)
+            for number, turn in zip(first, turns(len(first)), strict=True)
         }
+        futures |= {number: pool.submit(prover.prove, cases[number]) for number in rest}
         ordered = [futures[number] for number in range(len(cases))]
         return tuple(verdict for future in ordered for verdict in waiting.result(future))
 
 
-def _images(client: DockerClient, cases: Sequence[Case]) -> Mapping[str, Mapping[str, Any]]:
-    """What the engine says of the images that it holds, by what they are called."""
-    held = [case.reference for case in cases if case.archive is None]
-    return {reference: client.api.inspect_image(reference) for reference in held}
+@dataclass(frozen=True)
+class _Native:
+    """An image that runs here by itself: its platform, and its size as the engine has it."""
+
+    held: Held
+    size_bytes: int
 
 
-def _order(images: Mapping[str, Mapping[str, Any]], cases: Sequence[Case]) -> Sequence[int]:
-    """The numbers of the cases: the largest image is likely to take longest, so it begins."""
-    sizes = [int(images.get(case.reference, {}).get("Size") or 0) for case in cases]
-    return sorted(range(len(cases)), key=lambda number: -sizes[number])
+def _natives(client: DockerClient, cases: Sequence[Case], native: str) -> dict[int, _Native]:
+    """Those of the cases that are in the engine and for this platform, by their numbers."""
+    found = {}
+    for number, case in enumerate(cases):
+        if case.archive is not None:
+            continue
+        image: Mapping[str, Any] = client.api.inspect_image(case.reference)
+        words = (image["Os"], image["Architecture"], image.get("Variant"))
+        platform = "/".join(word for word in words if word)
+        if platform == native:
+            held = Held(platform, image.get("Config") or {})
+            found[number] = _Native(held, int(image.get("Size") or 0))
+    return found
 
 
 class _Prover:
@@ -122,18 +139,25 @@ class _Prover:
         session: Session,
         crew: Crew,
         run: Run | None,
-        images: Mapping[str, Mapping[str, Any]],
         families: tuple[str, ...],
     ) -> None:
         self._session = session
         self._crew = crew
         self._run = run
-        self._images = images
         self._families = families
         self._foreign = threading.Semaphore(_FOREIGN_AT_ONCE)
 
-    def prove(self, case: Case, turn: Turn) -> tuple[Verdict, ...]:
-        """All verdicts on one image. Its layers are read while its first platform runs."""
+    def prove(
+        self, case: Case, first: Held | None = None, turn: Turn | None = None
+    ) -> tuple[Verdict, ...]:
+        """All verdicts on one image. Its layers are read while its ``first`` platform runs."""
+        turn = turn or Turn()
+        try:
+            return self._proven(case, first, turn)
+        finally:
+            turn.end()
+
+    def _proven(self, case: Case, first: Held | None, turn: Turn) -> tuple[Verdict, ...]:
         process.note(f"  {case.target}: proving {case.reference} …")
         engine = None if case.archive else self._session.engine
         work = self._crew.start(
@@ -150,9 +174,6 @@ class _Prover:
                 secrets=case.secrets,
             )
         )
-        first = self._native(case)
-        if first is None:
-            turn.end()
         found = [*self._started(case, first, turn)] if first else []
         looked = work.result()
         found += looked.verdicts
@@ -165,16 +186,6 @@ class _Prover:
         asked = [one for one in found if one.proof.partition(".")[0] in self._families]
         today = datetime.datetime.now(datetime.UTC).date()
         return _sorted(accepting.settle(asked, case.policy, today))
-
-    def _native(self, case: Case) -> Held | None:
-        """The platform of the image that runs here by itself, if it is to be started."""
-        image = None if case.archive else self._images.get(case.reference)
-        if image is None:
-            return None
-        words = (image["Os"], image["Architecture"], image.get("Variant"))
-        platform = "/".join(word for word in words if word)
-        native = self._session.engine.native_platform
-        return Held(platform, image.get("Config") or {}) if platform == native else None
 
     def _started(self, case: Case, held: Held, turn: Turn) -> Iterator[Verdict]:
         """The verdicts on one platform, started. ``many``: the engine has to be told which."""
