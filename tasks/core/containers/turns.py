@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -38,12 +37,11 @@ class Turn:
         self._begun.set()
 
 
-def turns(count: int) -> tuple[Turn, ...]:
-    """The turns of so many images; one of them for every two processors at the same time.
+def turns(count: int, abreast: int) -> tuple[Turn, ...]:
+    """The turns of so many images, ``abreast`` of them at the same time.
 
     Each has to end, whatever happens; and they have to be asked to begin in this order.
     """
-    abreast = max(1, (os.cpu_count() or 1) // 2)
     made: list[Turn] = []
     for number in range(count):
         made.append(Turn(made[number - abreast] if number >= abreast else None))

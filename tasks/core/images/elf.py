@@ -222,7 +222,7 @@ def _interpreter(
     from elftools.elf.enums import ENUM_P_TYPE_BASE as ENUM_P_TYPE
 
     stream = io.BytesIO(head)
-    size = structs.Elf_Phdr.sizeof()
+    kind, size = structs.Elf_word(""), structs.Elf_Phdr.sizeof()
     for number in range(min(header["e_phnum"], MAX_SEGMENTS)):
         at = header["e_phoff"] + number * header["e_phentsize"]
         if at + header["e_phentsize"] > len(head):
@@ -230,7 +230,7 @@ def _interpreter(
         if at + size > len(head):
             raise ValueError("entries that are smaller than program headers are")
         # The type comes first; to parse the rest of all segments takes ten times as long.
-        if struct_parse(structs.Elf_word(""), stream, stream_pos=at) == ENUM_P_TYPE["PT_INTERP"]:
+        if struct_parse(kind, stream, stream_pos=at) == ENUM_P_TYPE["PT_INTERP"]:
             segment = struct_parse(structs.Elf_Phdr, stream, stream_pos=at)
             start, length = segment["p_offset"], segment["p_filesz"]
             if start + length > size_bytes or length > MAX_INTERPRETER_BYTES:

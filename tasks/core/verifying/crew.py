@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import signal
 import sys
 import threading
@@ -35,8 +34,8 @@ END_SECONDS = 2
 #: The containers come first, whose start and answers are timed; reading takes what they leave.
 NICENESS = 10
 _AUTOGROUP = Path("/proc/self/autogroup")
-#: How often the kernel is told that, as long as it does not hear: some 30 s.
-ATTEMPTS = 200
+#: How often the kernel is told that, as long as it does not hear, and after which time again.
+ATTEMPTS, ATTEMPT_SECONDS = 200, 0.15
 
 
 def size() -> int:
@@ -215,13 +214,18 @@ def _stand_back() -> None:
 
 
 def _tell(nice: int) -> None:
-    """Tell the kernel how nice the session is. Of who is not root it hears one in 0.1 s."""
+    """Tell the kernel how nice the session is. Of who is not root it hears one in 0.1 s.
+
+    Where it never listens, or something forbids that, only time is lost: reading takes as large a
+    share as another session then, and what is timed beside it may take longer.
+    """
     for _ in range(ATTEMPTS):
         try:
             _AUTOGROUP.write_text(str(nice))
+            return
         except BlockingIOError:
-            time.sleep(random.uniform(0.1, 0.2))  # noqa: S311 - no secret
-        else:
+            time.sleep(ATTEMPT_SECONDS)
+        except OSError:
             return
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,19 @@ def prove(
         # The largest image is likely to take longest, so it begins.
         first = sorted(natives, key=lambda number: -natives[number].size_bytes)
         rest = [number for number in range(len(cases)) if number not in natives]
-        futures = {
-            number: pool.submit(prover.prove, cases[number], natives[number].held, turn)
-            for number, turn in zip(first, turns(len(first)), strict=True)
-        }
-        futures |= {number: pool.submit(prover.prove, cases[number]) for number in rest}
+        waits = [*turns(len(first), crews.size()), *(Turn() for _ in rest)]
+        futures = {}
+        for number, turn in zip([*first, *rest], waits, strict=True):
+            held = natives[number].held if number in natives else None
+            futures[number] = pool.submit(prover.prove, cases[number], held, turn)
+            futures[number].add_done_callback(partial(_end, turn))
         ordered = [futures[number] for number in range(len(cases))]
         return tuple(verdict for future in ordered for verdict in waiting.result(future))
+
+
+def _end(turn: Turn, _: object) -> None:
+    """Nobody waits for an image whose proof has ended, however it did."""
+    turn.end()
 
 
 @dataclass(frozen=True)
@@ -147,17 +154,8 @@ class _Prover:
         self._families = families
         self._foreign = threading.Semaphore(_FOREIGN_AT_ONCE)
 
-    def prove(
-        self, case: Case, first: Held | None = None, turn: Turn | None = None
-    ) -> tuple[Verdict, ...]:
+    def prove(self, case: Case, first: Held | None, turn: Turn) -> tuple[Verdict, ...]:
         """All verdicts on one image. Its layers are read while its ``first`` platform runs."""
-        turn = turn or Turn()
-        try:
-            return self._proven(case, first, turn)
-        finally:
-            turn.end()
-
-    def _proven(self, case: Case, first: Held | None, turn: Turn) -> tuple[Verdict, ...]:
         process.note(f"  {case.target}: proving {case.reference} …")
         engine = None if case.archive else self._session.engine
         work = self._crew.start(
